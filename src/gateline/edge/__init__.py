@@ -1,0 +1,1 @@
+"""The front door: one ASGI application that matches, admits, identifies, allows, forwards, records."""

@@ -1,0 +1,1 @@
+"""One machine: embedded engines and the process supervisor."""

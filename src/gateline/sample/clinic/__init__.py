@@ -1,0 +1,1 @@
+"""Clinic: doctors, patients, institutions and admins."""

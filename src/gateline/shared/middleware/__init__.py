@@ -1,0 +1,1 @@
+"""What runs around every view: request context, errors, validation, limits, sessions, CSRF."""

@@ -1,0 +1,1 @@
+"""Payload schemas that services share."""
