@@ -1,0 +1,52 @@
+"""Who is asking, and whether their kind of account may."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from gateline.policy.reasons import ROLE_MISSING, SESSION_MISSING, Reason
+
+USER_TYPES: Final = ("patient", "doctor", "institution", "admin", "customer")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """An authenticated account within one session.
+
+    Times are seconds since the epoch: `issued_at` and `expires_at` those of the access token,
+    `absolute_expires_at` the end of the session however often it is renewed. `source` tells how
+    the token came: only a cookie is sent by a browser on its own, so only it needs an origin check.
+    """
+
+    user_id: int
+    user_type: str
+    email: str
+    session_id: str
+    name: str
+    issued_at: int
+    expires_at: int
+    absolute_expires_at: int
+    source: Literal["bearer", "cookie"]
+
+
+def refuse_role(
+    identity: Identity | None, *, required: bool, roles: Collection[str]
+) -> Reason | None:
+    """Return why this identity may not pass, or None when it may.
+
+    `required` refuses the anonymous; a non-empty `roles` refuses every other user type.
+    """
+    if identity is None:
+        return SESSION_MISSING if required or roles else None
+    if roles and identity.user_type not in roles:
+        return ROLE_MISSING
+    return None
+
+
+def identity_headers(identity: Identity) -> list[tuple[str, str]]:
+    """Return the headers that tell an upstream who is asking (X-User-ID, -Type, -Email)."""
+    return [
+        ("X-User-ID", str(identity.user_id)),
+        ("X-User-Type", identity.user_type),
+        ("X-User-Email", identity.email),
+    ]

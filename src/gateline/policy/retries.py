@@ -1,0 +1,73 @@
+"""Whether a failed attempt is made again, and after how long.
+
+What may be repeated follows RFC 9110, section 9.2: a request whose bytes may have reached an
+upstream only when its method is safe or it carries an Idempotency-Key. A connection that never
+opened carried nothing, so every request may try again.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+
+
+class Outcome(Enum):
+    """How an attempt failed."""
+
+    CONNECT_FAILED = "connect_failed"
+    """No byte was written."""
+    LOST = "lost"
+    """Bytes may have arrived, no whole answer came back."""
+    TIMED_OUT = "timed_out"
+    """Bytes may have arrived, no answer came in time."""
+    STATUS = "status"
+    """An answer came, with a status that may be passing."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """At most `attempts` in all, waiting between them under an exponential ceiling.
+
+    `base` and `cap` are seconds: before attempt n+1 the wait is drawn between 0 and
+    min(cap, base * 2**(n-1)) ("full jitter"). `statuses` are answers worth another attempt.
+    """
+
+    attempts: int = 3
+    base: float = 1.0
+    cap: float = 8.0
+    statuses: Collection[int] = frozenset({502, 503, 504})
+
+
+def is_repeatable(method: str, has_idempotency_key: bool) -> bool:  # noqa: FBT001 - one fact about the request
+    """Tell whether a request may be sent again although its bytes may have arrived."""
+    return method in SAFE_METHODS or has_idempotency_key
+
+
+def next_delay(
+    policy: RetryPolicy,
+    *,
+    attempt: int,
+    repeatable: bool,
+    outcome: Outcome,
+    status: int | None = None,
+    retry_after: float | None = None,
+    remaining: float,
+    random: float,
+) -> float | None:
+    """Return the seconds to wait before the next attempt, or None to stop.
+
+    `attempt` (from 1) is the one that just failed, `remaining` the seconds until the request's
+    deadline, `random` a number in [0, 1). A `retry_after` of the upstream (seconds) is the least
+    wait. A wait that would reach the deadline is not begun.
+    """
+    if attempt >= policy.attempts:
+        return None
+    if outcome is not Outcome.CONNECT_FAILED and not repeatable:
+        return None
+    if outcome is Outcome.STATUS and status not in policy.statuses:
+        return None
+    delay = random * min(policy.cap, policy.base * 2.0 ** (attempt - 1))
+    delay = max(delay, retry_after or 0.0)
+    return delay if delay < remaining else None
