@@ -76,7 +76,7 @@ def verdict(limit: Limit, *, used: int, oldest: float, newest: float, now: float
 
 
 def limit_headers(verdict: Verdict) -> dict[str, str]:
-    """Return X-RateLimit-Limit, -Remaining, -Reset and, on a refusal, Retry-After (RFC 9110, 10.2.3)."""
+    """Return X-RateLimit-Limit, -Remaining, -Reset; on a refusal Retry-After (RFC 9110, 10.2.3)."""
     headers = {
         "X-RateLimit-Limit": str(verdict.limit),
         "X-RateLimit-Remaining": str(verdict.remaining),

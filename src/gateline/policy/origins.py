@@ -1,7 +1,8 @@
 """May a request that a browser sent on its own come from where it came from.
 
 The rule is that of Go's `net/http.CrossOriginProtection`: trust `Sec-Fetch-Site` (W3C Fetch
-Metadata), fall back to comparing `Origin` (RFC 6454) with `Host`, and let what no browser sent pass.
+Metadata), fall back to comparing `Origin` (RFC 6454) with `Host`, and let pass what no browser
+sent.
 """
 
 from collections.abc import Collection

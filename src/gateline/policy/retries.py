@@ -40,7 +40,7 @@ class RetryPolicy:
     statuses: Collection[int] = frozenset({502, 503, 504})
 
 
-def is_repeatable(method: str, has_idempotency_key: bool) -> bool:  # noqa: FBT001 - one fact about the request
+def is_repeatable(method: str, has_idempotency_key: bool) -> bool:
     """Tell whether a request may be sent again although its bytes may have arrived."""
     return method in SAFE_METHODS or has_idempotency_key
 

@@ -1,0 +1,197 @@
+"""Which route answers a request: by host, method and path, the most specific one.
+
+Routes are kept in a tree of path segments, so finding one takes time that grows with the length of
+the path and not with the number of routes.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, Literal
+
+from gateline.policy.identity import Identity
+from gateline.policy.paths import replace_prefix, with_prefix
+from gateline.policy.retries import RetryPolicy
+
+Authentication = Literal["none", "optional", "session"]
+_NO_DESTINATIONS: Final[Mapping[str, "Destination"]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """An upstream: where it is reached and how patiently.
+
+    `timeout` is the whole time for one request, all attempts included, in seconds. A path that
+    lacks `prefix` gets it.
+    """
+
+    name: str
+    urls: tuple[str, ...]
+    timeout: float = 10.0
+    connect_timeout: float = 2.0
+    retry: RetryPolicy = RetryPolicy()
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A service, and a leading part of the path to exchange on the way there."""
+
+    service: str
+    replace: tuple[str, str] | None = None
+
+    def path(self, path: str, prefix: str = "") -> str:
+        """Return the path to ask the service for; `prefix` is added where it is missing."""
+        if self.replace is not None:
+            path = replace_prefix(path, *self.replace)
+        return with_prefix(path, prefix)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What happens to requests for one path.
+
+    `path` is exact (`/a/b`), a subtree (`/a/*`, which answers `/a` as well) or has parameters
+    (`/a/{id}`). Empty `methods` and `hosts` mean any. `destination` None refuses (`no_route`);
+    `by_user_type` overrides it for the identity's user type. With `share_cookie` false the session
+    cookie is not passed on (the bearer token is).
+    """
+
+    name: str
+    path: str
+    destination: Destination | None
+    methods: frozenset[str] = frozenset()
+    hosts: frozenset[str] = frozenset()
+    auth: Authentication = "session"
+    roles: frozenset[str] = frozenset()
+    by_user_type: Mapping[str, Destination] = _NO_DESTINATIONS
+    share_cookie: bool = False
+    max_body_bytes: int | None = None
+
+    def destination_for(self, identity: Identity | None) -> Destination | None:
+        """Return where this identity's request goes, None when nobody answers it."""
+        if identity is not None and self.by_user_type:
+            return self.by_user_type.get(identity.user_type, self.destination)
+        return self.destination
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The answer of the table: a route, or the methods that the path would answer.
+
+    `route` None with an `allow` that is not empty means 405, with an empty one 404.
+    """
+
+    route: Route | None
+    allow: frozenset[str] = frozenset()
+    params: Mapping[str, str] = field(default_factory=dict)
+
+
+_NOTHING: Final = Match(None)
+
+
+@dataclass(slots=True)
+class _Node:
+    literals: dict[str, "_Node"] = field(default_factory=dict)
+    parameter: "_Node | None" = None
+    exact: list[Route] = field(default_factory=list)
+    subtree: list[Route] = field(default_factory=list)
+
+
+class RouteTable:
+    """An immutable set of routes, indexed by host and path segments.
+
+    Of several routes that fit, the one with the named host wins over any host, then a literal
+    segment over a parameter over a subtree, then one that names methods over one that takes all.
+    Raises ValueError when two routes claim the very same requests.
+    """
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self.routes = tuple(routes)
+        self._hosts: dict[str, _Node] = {}
+        self._any = _Node()
+        for route in self.routes:
+            for host in route.hosts or ("",):
+                self._insert(self._hosts.setdefault(host, _Node()) if host else self._any, route)
+
+    def match(self, method: str, host: str, path: str) -> Match:
+        """Return the route for a request; `host` without port in lower case, `path` canonical."""
+        segments = path.split("/")
+        del segments[0]
+        if segments[-1] == "":
+            segments.pop()
+        allow: set[str] = set()
+        for root in self._roots(host):
+            found = _find(root, segments, 0, method, allow)
+            if found is not None:
+                return Match(found, params=_parameters(found.path, segments))
+        return Match(None, frozenset(allow)) if allow else _NOTHING
+
+    def _roots(self, host: str) -> tuple[_Node, ...]:
+        if not self._hosts:
+            return (self._any,)
+        named = self._hosts.get(host) or self._hosts.get(f"*.{host.partition('.')[2]}")
+        return (named, self._any) if named is not None else (self._any,)
+
+    @staticmethod
+    def _insert(node: _Node, route: Route) -> None:
+        segments = route.path.strip("/").split("/") if route.path.strip("/") else []
+        subtree = bool(segments) and segments[-1] == "*"
+        for segment in segments[:-1] if subtree else segments:
+            if segment.startswith("{"):
+                node.parameter = node.parameter or _Node()
+                node = node.parameter
+            else:
+                node = node.literals.setdefault(segment, _Node())
+        claimed = node.subtree if subtree else node.exact
+        for other in claimed:
+            if _same_methods(other, route):
+                msg = f"routes {other.name!r} and {route.name!r} both claim {route.path}"
+                raise ValueError(msg)
+        claimed.append(route)
+        claimed.sort(key=lambda one: not one.methods)
+
+
+def _same_methods(one: Route, other: Route) -> bool:
+    if not one.methods and not other.methods:
+        return True
+    return bool(one.methods & other.methods)
+
+
+def _find(
+    node: _Node, segments: list[str], depth: int, method: str, allow: set[str]
+) -> Route | None:
+    if depth == len(segments):
+        found = _by_method(node.exact, method, allow)
+        if found is not None:
+            return found
+    else:
+        child = node.literals.get(segments[depth])
+        if child is not None:
+            found = _find(child, segments, depth + 1, method, allow)
+            if found is not None:
+                return found
+        if node.parameter is not None:
+            found = _find(node.parameter, segments, depth + 1, method, allow)
+            if found is not None:
+                return found
+    return _by_method(node.subtree, method, allow) if node.subtree else None
+
+
+def _by_method(routes: list[Route], method: str, allow: set[str]) -> Route | None:
+    for route in routes:
+        if not route.methods or method in route.methods:
+            return route
+        allow.update(route.methods)
+    return None
+
+
+def _parameters(pattern: str, segments: list[str]) -> Mapping[str, str]:
+    if "{" not in pattern:
+        return {}
+    names = pattern.strip("/").split("/")
+    return {
+        name[1:-1]: value
+        for name, value in zip(names, segments, strict=False)
+        if name.startswith("{")
+    }
