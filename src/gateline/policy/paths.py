@@ -13,8 +13,9 @@ _ESCAPE: Final = re.compile(rb"%(?:([0-9A-Fa-f]{2})|)")
 _UNRESERVED: Final = frozenset(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 )
-_REFUSED_ESCAPES: Final = frozenset(b"/\\%") | frozenset(range(0x20)) | {0x7F}
+_REFUSED_ESCAPES: Final = frozenset(b"/\\") | frozenset(range(0x20)) | {0x7F}
 _REFUSED_BYTES: Final = re.compile(rb"[\x00-\x20\x7f\\#?\"<>^`{|}]")
+_TWICE: Final = re.compile(rb"%25(?:25)*(?:2[EeFf]|5[Cc]|00)")
 _SLASHES: Final = re.compile(rb"/{2,}")
 
 
@@ -26,14 +27,14 @@ def canonical(raw: bytes) -> bytes:
     """Return the canonical form of a raw request path (no query).
 
     Raises PathRefused for a path without leading slash, with dot segments (plain, escaped, or with
-    a `;` parameter), escaped slashes, backslashes or percent signs, broken escapes, and control or
-    other characters that no URI may hold.
+    a `;` parameter), slashes, backslashes or dots that are escaped (dots: twice), broken escapes,
+    and control or other characters that no URI may hold.
     """
     if raw and _PLAIN.fullmatch(raw):
         return raw
     if not raw.startswith(b"/"):
         raise PathRefused("a path starts with a slash")
-    if _REFUSED_BYTES.search(raw):
+    if _REFUSED_BYTES.search(raw) or _TWICE.search(raw):
         raise PathRefused("a path holds no control characters, spaces or backslashes")
     path = _SLASHES.sub(b"/", _ESCAPE.sub(_normal_escape, _escape_high_bytes(raw)))
     for segment in path.split(b"/"):
@@ -53,7 +54,7 @@ def _normal_escape(match: re.Match[bytes]) -> bytes:
         raise PathRefused("a percent sign is followed by two hexadecimal digits")
     byte = int(match[1], 16)
     if byte in _REFUSED_ESCAPES:
-        raise PathRefused("a path holds no escaped slash, backslash, percent or control character")
+        raise PathRefused("a path holds no escaped slash, backslash or control character")
     return bytes((byte,)) if byte in _UNRESERVED else b"%%%02X" % byte
 
 

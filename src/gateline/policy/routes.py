@@ -14,6 +14,7 @@ from gateline.policy.paths import replace_prefix, with_prefix
 from gateline.policy.retries import RetryPolicy
 
 Authentication = Literal["none", "optional", "session"]
+_THREE_ATTEMPTS: Final = RetryPolicy()
 _NO_DESTINATIONS: Final[Mapping[str, "Destination"]] = MappingProxyType({})
 
 
@@ -29,7 +30,7 @@ class Service:
     urls: tuple[str, ...]
     timeout: float = 10.0
     connect_timeout: float = 2.0
-    retry: RetryPolicy = RetryPolicy()
+    retry: RetryPolicy = _THREE_ATTEMPTS
     prefix: str = ""
 
 
