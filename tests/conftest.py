@@ -1,0 +1,47 @@
+"""Fixtures that every test may use: real engines, one of each per session."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateline.local.engines import Postgres, Valkey, running
+
+
+@pytest.fixture(scope="session")
+def engine_folder() -> Iterator[Path]:
+    """Give a short folder for the engines' files; pytest's own is closed to other accounts."""
+    folder = Path(tempfile.mkdtemp(prefix="gateline-test-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(engine_folder: Path) -> Iterator[Postgres]:
+    """Run an embedded PostgreSQL; speed over durability, its data end with the session."""
+    fast = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+    engine = Postgres(engine_folder / "postgres", engine_folder / "run-postgres", options=fast)
+    with running(engine):
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def valkey(engine_folder: Path) -> Iterator[Valkey]:
+    """Run an embedded Valkey."""
+    engine = Valkey(engine_folder / "valkey", engine_folder / "run-valkey")
+    with running(engine):
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def database_url(postgres: Postgres) -> str:
+    """Give the address of a fresh, empty database."""
+    return postgres.create_database("gateline_test")
+
+
+@pytest.fixture(scope="session")
+def redis_url(valkey: Valkey) -> str:
+    """Give the address of an empty Valkey database."""
+    return valkey.url()
