@@ -9,6 +9,7 @@ import hashlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -203,24 +204,21 @@ class Valkey:
         for folder in (self.data, self.socket.parent):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.is_ready():
-            self._shut_down()
+            self._ask(b"SHUTDOWN NOSAVE")
+            wait_until(lambda: not self.is_ready(), seconds=5.0)
 
     def is_ready(self) -> bool:
         """Tell whether the server answers and has read its file."""
-        import redis
+        return self._ask(b"PING") == b"+PONG"
 
-        try:
-            with redis.Redis(unix_socket_path=str(self.socket), socket_timeout=2.0) as client:
-                return bool(client.ping())
-        except redis.RedisError:
-            return False
-
-    def _shut_down(self) -> None:
-        import redis
-
-        with redis.Redis(unix_socket_path=str(self.socket), socket_timeout=5.0) as client:
-            client.shutdown(save=False)
-        wait_until(lambda: not self.is_ready(), seconds=5.0)
+    def _ask(self, command: bytes) -> bytes:
+        # Two words over a socket: a client library retries for seconds and costs its import.
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(2.0)
+            connection.connect(str(self.socket))
+            connection.sendall(command + b"\r\n")
+            return connection.recv(256).split(b"\r\n", 1)[0]
+        return b""
 
     def _program(self) -> Program:
         settings = {
