@@ -1,0 +1,65 @@
+# Every command that people and CI use. `make` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CODE := src tests $(wildcard benchmarks)
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --custom-compile-command "make lock" $(LOCKFLAGS) pyproject.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help up test check fmt bench docs lock wheel clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: $(VENV)/.local ## Start the whole platform on this machine (ARGS="--port 9000")
+	@exec $(BIN)/gateline up $(ARGS)
+
+test: $(VENV)/.dev ## Run every test with coverage (ARGS="tests/unit -k limits")
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(ARGS)
+
+check: $(VENV)/.dev ## Check formatting, lint, types and import rules; change nothing
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fmt: $(VENV)/.dev ## Format the code and mend what lint can mend
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
+
+bench: $(VENV)/.dev ## Measure the edge beside its peers, one pinned core each (needs wrk)
+	$(BIN)/python benchmarks/run.py $(ARGS)
+
+docs: $(VENV)/.dev ## Regenerate what is written from the code (.env.example)
+	$(BIN)/python -m gateline.shared.config > .env.example
+
+lock: $(VENV)/.dev ## Resolve and hash-lock the requirements anew (LOCKFLAGS=--upgrade)
+	$(LOCK) --output-file requirements/runtime.txt
+	$(LOCK) --extra embedded --group build --output-file requirements/local.txt
+	$(LOCK) --extra embedded --group dev --output-file requirements/dev.txt
+
+wheel: $(VENV)/.dev ## Build the wheel into dist/
+	$(BIN)/python -m build --quiet --wheel --no-isolation --outdir dist
+
+clean: ## Remove caches, builds and the virtual environment; keep .gateline
+	rm -rf $(VENV) build dist htmlcov .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps hold the state of the lock that the environment was made from.
+$(VENV)/.local: requirements/local.txt pyproject.toml | $(BIN)/python
+	@[ -e $(VENV)/.dev ] && [ $(VENV)/.dev -nt requirements/dev.txt ] || \
+		$(BIN)/python -m pip install --quiet --require-hashes -r requirements/local.txt
+	@$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps -e .
+	@touch $@ $(VENV)/.local
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or later is needed: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+	@echo "Making $(VENV) (once; this takes a minute or two)"
+	@$(PYTHON) -m venv $(VENV)
