@@ -1,0 +1,28 @@
+"""Cross-site request forgery: no other site may make a browser post to ours.
+
+The rule is the origin check of `gateline.policy.origins`. It needs no token in any form and also
+covers what happens before there is a session (login CSRF).
+"""
+
+from flask import Blueprint, Flask
+
+from gateline.policy.reasons import CROSS_SITE
+from gateline.shared.errors import ApiError
+from gateline.shared.middleware.auth import request_is_cross_site
+
+
+class CrossSiteRefused(ApiError):
+    """An unsafe request that another site made a browser send (403)."""
+
+    def __init__(self) -> None:
+        super().__init__(reason=CROSS_SITE)
+
+
+def protect(scaffold: Flask | Blueprint) -> None:
+    """Check the origin of every unsafe request to an app, or to the views of a blueprint."""
+    scaffold.before_request(_refuse_cross_site)
+
+
+def _refuse_cross_site() -> None:
+    if request_is_cross_site():
+        raise CrossSiteRefused
