@@ -1,0 +1,96 @@
+"""The bytes of a request: its head, and bodies that are sent as they come."""
+
+import re
+from collections.abc import AsyncIterable, Sequence
+from typing import NoReturn
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_METHODS = {b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"}
+_ANNOUNCES_BODY = frozenset({b"POST", b"PUT", b"PATCH"})
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+_BREAKS = b"\r\n\0"
+_KNOWN_LIMIT = 4096
+_pair = b": ".join
+
+
+class BodyStream:
+    """A request body that is sent as it comes, with its `length` when that is known.
+
+    Without a length it goes out chunked. It is iterated once.
+    """
+
+    __slots__ = ("chunks", "length")
+
+    def __init__(self, chunks: AsyncIterable[bytes], length: int | None = None) -> None:
+        self.chunks = chunks
+        self.length = length
+
+
+class HeadEncoder:
+    """Write request heads, refusing whatever could end a line or change the framing.
+
+    Header names that have passed once are remembered, so that a usual head costs one set
+    comparison; the memory is bounded.
+    """
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: set[bytes] = set()
+
+    def encode(
+        self, method: bytes, path: bytes, headers: Headers, framing: bytes, authority: bytes
+    ) -> bytes:
+        """Return the head, `path` byte for byte; `framing` is b"" or one whole header line.
+
+        `Host` is added when the caller gave none. Raise ValueError on CR, LF, NUL anywhere, on
+        white space in the path, on names that are no tokens, and on framing headers.
+        """
+        names = [name for name, _ in headers]
+        if not self._known.issuperset(names):
+            self._check_names(names)
+        if method not in _METHODS and _TOKEN.fullmatch(method) is None:
+            raise ValueError(f"not a method: {method!r}")
+        lines = len(names) + 2
+        if framing:
+            lines += 1
+        if b"host" not in names and b"Host" not in names:
+            framing = b"host: " + authority + b"\r\n" + framing
+            lines += 1
+        fields = b"\r\n".join(map(_pair, headers)) + b"\r\n" if names else b""
+        head = b"".join((method, b" ", path, b" HTTP/1.1\r\n", framing, fields, b"\r\n"))
+        # Every line break that is there must be one of ours: two bytes for each line.
+        if len(head) - len(head.translate(None, _BREAKS)) != 2 * lines or len(path.split()) != 1:
+            _refuse(path, headers)
+        return head
+
+    def _check_names(self, names: list[bytes]) -> None:
+        for name in names:
+            lowered = name.lower()
+            if _TOKEN.fullmatch(name) is None:
+                raise ValueError(f"not a header name: {name!r}")
+            if lowered in _FRAMING:
+                raise ValueError(f"the client frames the body itself: {name!r}")
+            if lowered == b"host" and name not in (b"host", b"Host"):
+                raise ValueError(f"write it host or Host: {name!r}")
+            if len(self._known) < _KNOWN_LIMIT:
+                self._known.add(name)
+
+
+def framing_of(method: bytes, body: bytes | BodyStream | None) -> bytes:
+    """Return the header line that tells the upstream where the body ends."""
+    if not body:
+        return b"content-length: 0\r\n" if method in _ANNOUNCES_BODY else b""
+    length = len(body) if isinstance(body, bytes) else body.length
+    if length is None:
+        return b"transfer-encoding: chunked\r\n"
+    return b"content-length: %d\r\n" % length
+
+
+def _refuse(path: bytes, headers: Headers) -> NoReturn:
+    for name, value in headers:
+        if value.translate(None, _BREAKS) != value:
+            raise ValueError(f"the value of {name!r} holds CR, LF or NUL")
+    raise ValueError(f"white space, NUL or nothing in the request target: {path!r}")
