@@ -94,6 +94,9 @@ METHOD_NOT_ALLOWED: Final = _reason(
 NOT_ACCEPTABLE: Final = _reason(
     "not_acceptable", 406, "Not acceptable", "None of the accepted media types is offered."
 )
+REQUEST_TIMEOUT: Final = _reason(
+    "request_timeout", 408, "Request timeout", "The request did not arrive in time."
+)
 CONFLICT: Final = _reason("conflict", 409, "Conflict", "The request conflicts with what is there.")
 LENGTH_REQUIRED: Final = _reason(
     "length_required", 411, "Length required", "Send a Content-Length or a chunked body."

@@ -15,7 +15,10 @@ from gateline.policy.retries import RetryPolicy
 
 Authentication = Literal["none", "optional", "session"]
 _THREE_ATTEMPTS: Final = RetryPolicy()
-_NO_DESTINATIONS: Final[Mapping[str, "Destination"]] = MappingProxyType({})
+
+
+def _no_destinations() -> Mapping[str, "Destination"]:
+    return MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ class Route:
     hosts: frozenset[str] = frozenset()
     auth: Authentication = "session"
     roles: frozenset[str] = frozenset()
-    by_user_type: Mapping[str, Destination] = _NO_DESTINATIONS
+    by_user_type: Mapping[str, Destination] = field(default_factory=_no_destinations)
     share_cookie: bool = False
     max_body_bytes: int | None = None
 

@@ -1,0 +1,87 @@
+"""What is sent again, and when."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateline.policy.retries import Outcome, RetryPolicy, is_repeatable, next_delay
+
+POLICY = RetryPolicy(attempts=3, base=1.0, cap=8.0)
+
+
+def _delay(outcome: Outcome, **given_values: object) -> float | None:
+    values: dict[str, object] = {
+        "attempt": 1,
+        "repeatable": True,
+        "status": None,
+        "retry_after": None,
+        "remaining": 10.0,
+        "random": 0.5,
+    }
+    return next_delay(POLICY, outcome=outcome, **(values | given_values))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("method", "key", "expected"),
+    [
+        ("GET", False, True),
+        ("HEAD", False, True),
+        ("OPTIONS", False, True),
+        ("POST", False, False),
+        ("PUT", False, False),
+        ("DELETE", False, False),
+        ("POST", True, True),
+    ],
+)
+def test_repeatable(method: str, key: bool, expected: bool) -> None:
+    """Safe methods and requests with an Idempotency-Key may be sent again."""
+    assert is_repeatable(method, key) is expected
+
+
+def test_backoff_doubles_under_full_jitter() -> None:
+    """The wait is drawn under a ceiling that doubles from one second."""
+    assert _delay(Outcome.LOST, random=0.5) == 0.5
+    assert _delay(Outcome.LOST, attempt=2, random=0.5) == 1.0
+    assert _delay(Outcome.LOST, random=0.0) == 0.0
+
+
+def test_attempts_are_counted_out() -> None:
+    """After the last attempt there is no other."""
+    assert _delay(Outcome.CONNECT_FAILED, attempt=3) is None
+
+
+def test_connect_failures_repeat_every_method() -> None:
+    """A request of which no byte was written may always try again."""
+    assert _delay(Outcome.CONNECT_FAILED, repeatable=False) is not None
+
+
+@pytest.mark.parametrize("outcome", [Outcome.LOST, Outcome.TIMED_OUT, Outcome.STATUS])
+def test_an_unsafe_request_is_never_sent_twice(outcome: Outcome) -> None:
+    """A request whose bytes may have arrived is repeated only if it is safe."""
+    assert _delay(outcome, repeatable=False, status=503) is None
+
+
+def test_statuses() -> None:
+    """Only listed statuses are worth another attempt."""
+    assert _delay(Outcome.STATUS, status=503) is not None
+    assert _delay(Outcome.STATUS, status=500) is None
+
+
+def test_retry_after_is_the_least_wait() -> None:
+    """An upstream that asks for time gets it, if the deadline allows."""
+    assert _delay(Outcome.STATUS, status=503, retry_after=3.0) == 3.0
+    assert _delay(Outcome.STATUS, status=503, retry_after=30.0) is None
+
+
+@given(
+    attempt=st.integers(1, 5),
+    remaining=st.floats(-5, 20),
+    random=st.floats(0, 1, exclude_max=True),
+    outcome=st.sampled_from(Outcome),
+)
+def test_a_wait_never_reaches_the_deadline(
+    attempt: int, remaining: float, random: float, outcome: Outcome
+) -> None:
+    """Whatever happens, the wait ends before the deadline."""
+    delay = _delay(outcome, attempt=attempt, remaining=remaining, random=random, status=503)
+    assert delay is None or 0 <= delay < remaining
