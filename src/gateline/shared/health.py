@@ -1,0 +1,154 @@
+"""Health: what this service needs, whether it is there, answered within about a second.
+
+`/livez` says that the process answers, `/readyz` and `/health` that it can do its work (503 when it
+cannot).
+"""
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NoAnswer
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import redis
+from flask import Blueprint, Flask, current_app
+from sqlalchemy import URL, create_engine, text
+from sqlalchemy.engine import Engine
+from sqlalchemy.pool import NullPool
+
+from gateline import __version__
+from gateline.shared import kv
+from gateline.shared.config import Settings
+from gateline.shared.database import connect_args
+from gateline.shared.schemas.base import timestamp_text
+
+Probe = Callable[[], object]
+Answer = tuple[dict[str, Any], int]
+
+PROBE_SECONDS: Final = 1.0
+REMEMBER_SECONDS: Final = 0.5
+"""An answer is kept that long, so that many probes cost no more than a few."""
+
+EXTENSION: Final = "gateline.health"
+
+
+@dataclass(slots=True)
+class Dependency:
+    """Something outside that this service needs, asked by one thread at a time.
+
+    A probe that hangs is waited for `PROBE_SECONDS`, counts as a failure until it returns, and
+    holds one thread, however often health is asked.
+    """
+
+    name: str
+    probe: Probe
+    clock: Callable[[], float] = time.monotonic
+    _pool: ThreadPoolExecutor | None = None
+    _running: Future[object] | None = None
+    _known: tuple[float, bool] | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def is_connected(self) -> bool:
+        """Return whether it answered its probe."""
+        with self._lock:
+            if self._known is not None and self.clock() - self._known[0] < REMEMBER_SECONDS:
+                return self._known[1]
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(1, thread_name_prefix=f"health-{self.name}")
+            if self._running is None or self._running.done():
+                self._running = self._pool.submit(self.probe)
+            running = self._running
+        connected = _succeeds(running)
+        self._known = (self.clock(), connected)
+        return connected
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The health of one service."""
+
+    service: str
+    dependencies: tuple[Dependency, ...]
+    now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
+
+    def states(self) -> dict[str, str]:
+        """Return `connected` or `disconnected` by dependency."""
+        return {
+            dependency.name: "connected" if dependency.is_connected() else "disconnected"
+            for dependency in self.dependencies
+        }
+
+    def report(self) -> Answer:
+        """Return the documented body and its status: 200, or 503 when something is away."""
+        states = self.states()
+        healthy = "disconnected" not in states.values()
+        body = {
+            "status": "healthy" if healthy else "unhealthy",
+            "service": self.service,
+            **states,
+            "timestamp": timestamp_text(self.now().replace(microsecond=0)),
+            "version": __version__,
+        }
+        return body, 200 if healthy else 503
+
+
+def init_health(app: Flask, *, service: str, probes: Mapping[str, Probe]) -> Health:
+    """Answer `/health`, `/livez` and `/readyz`."""
+    health = Health(service, tuple(Dependency(name, probe) for name, probe in probes.items()))
+    app.extensions[EXTENSION] = health
+    blueprint = Blueprint("health", __name__)
+    blueprint.add_url_rule("/health", view_func=report)
+    blueprint.add_url_rule("/readyz", view_func=report, endpoint="readyz")
+    blueprint.add_url_rule("/livez", view_func=livez)
+    app.register_blueprint(blueprint)
+    return health
+
+
+def report() -> Answer:
+    """Return the health of the current app, for any view that shows it."""
+    health = current_app.extensions[EXTENSION]
+    assert isinstance(health, Health)  # noqa: S101 # tells the type checker what init_health put
+    return health.report()
+
+
+def livez() -> Answer:
+    """Say that the process answers."""
+    return {"status": "alive", "version": __version__}, 200
+
+
+def database_probe(url: str | URL) -> Probe:
+    """Return a probe with a connection of its own: a busy pool is load, not illness."""
+    engine: Engine = create_engine(
+        url,
+        poolclass=NullPool,
+        connect_args=connect_args(
+            name="gateline health",
+            connect_timeout=PROBE_SECONDS,
+            statement_timeout=PROBE_SECONDS,
+        ),
+    )
+
+    def probe() -> None:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+
+    return probe
+
+
+def redis_probe(settings: Settings) -> tuple[Probe, redis.Redis]:
+    """Return a probe with a client of its own, and that client."""
+    client = kv.connect(settings, timeout=PROBE_SECONDS, retries=0)
+    return client.ping, client
+
+
+def _succeeds(running: "Future[object]") -> bool:
+    try:
+        running.result(timeout=PROBE_SECONDS)
+    except NoAnswer:
+        return False
+    except Exception:  # noqa: BLE001 # whatever a probe raises, the answer is no
+        return False
+    return True
