@@ -8,7 +8,7 @@ the token's end. Revoking is deleting: a renewal never brings an entry back.
 import json
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Self, cast
 
 import redis
@@ -143,6 +143,20 @@ class SessionStore:
     def drop_session(self, user_id: int, sid: str) -> int:
         """End one session of a user, with every token it has; return the entries deleted."""
         return self._drop(user_id, lambda other: other == sid)
+
+    def shorten(self, user_id: int, sid: str, expires_at: int) -> int:
+        """Let the tokens of one session end at `expires_at` at the latest; return how many do now.
+
+        A token whose entry is gone meanwhile stays gone.
+        """
+        shortened = 0
+        for member in self._members(user_id):
+            owner, _, jwt = member.partition(" ")
+            text = cast("str | None", self._kv.get(session_key(jwt))) if owner == sid else None
+            session = _readable(text)
+            if session is not None and session.expires_at > expires_at:
+                shortened += self.put(jwt, replace(session, expires_at=expires_at), follows=jwt)
+        return shortened
 
     def of_user(self, user_id: int) -> list[Session]:
         """Return the living sessions of a user, one per token, those that end first in front."""

@@ -1,0 +1,81 @@
+"""HTTP for a person's own sessions: list them, end one, end all others."""
+
+from datetime import datetime
+from uuid import UUID
+
+from flask import Blueprint, Response, g
+from flask.typing import ResponseReturnValue
+
+from gateline.auth import sessions
+from gateline.auth.models import Session
+from gateline.auth.schemas import SessionOut
+from gateline.shared.errors import ValidationFailed
+from gateline.shared.middleware import csrf
+from gateline.shared.middleware.auth import require_session
+from gateline.shared.middleware.validation import validate
+from gateline.shared.schemas.base import Page, PageQuery, encode_cursor, json_dump
+
+own_sessions = Blueprint("own_sessions", __name__, url_prefix="/api/auth/sessions")
+csrf.protect(own_sessions)
+
+
+@own_sessions.get("")
+@require_session
+@validate(query=PageQuery)
+def list_sessions(query: PageQuery) -> ResponseReturnValue:
+    """List one's living sessions, newest first."""
+    rows = sessions.page_of_sessions(g.current_user["user_id"], query.limit + 1, _after(query))
+    shown = rows[: query.limit]
+    more = len(rows) > query.limit
+    cursor = encode_cursor(created_at=shown[-1].created_at, sid=shown[-1].sid) if more else None
+    page = Page[SessionOut](items=[_session_out(row) for row in shown], next_cursor=cursor)
+    return json_dump(page)
+
+
+@own_sessions.delete("")
+@require_session
+def end_others() -> ResponseReturnValue:
+    """End all of one's sessions but the one that asks."""
+    user = g.current_user
+    ended = sessions.end_other_sessions(user["user_id"], UUID(user["session_id"]))
+    return {"status": "success", "sessions_ended": ended}
+
+
+@own_sessions.delete("/<uuid:sid>")
+@require_session
+def end_one(sid: UUID) -> ResponseReturnValue:
+    """End one of one's sessions; others' sessions are not found (404)."""
+    sessions.end_session(g.current_user["user_id"], sid, "user_requested")
+    return "", 204
+
+
+@own_sessions.after_request
+def keep_out_of_caches(response: Response) -> Response:
+    """Let no cache keep personal data."""
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def _after(query: PageQuery) -> tuple[datetime, UUID] | None:
+    position = query.position("created_at", "sid")
+    if position is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(position["created_at"])
+        return moment.astimezone(), UUID(position["sid"])
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        refusal = {"cursor": ["is not a cursor of this list"]}
+        raise ValidationFailed(fields=refusal) from error
+
+
+def _session_out(row: Session) -> SessionOut:
+    return SessionOut(
+        id=row.sid,
+        created_at=row.created_at.replace(microsecond=0),
+        last_seen=row.last_seen.replace(microsecond=0),
+        expires_at=row.expires_at.replace(microsecond=0),
+        device_info=row.device_info,
+        ip_address=row.ip_address,
+        user_agent=row.user_agent,
+        current=str(row.sid) == g.current_user["session_id"],
+    )
