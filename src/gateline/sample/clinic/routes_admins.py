@@ -1,0 +1,91 @@
+"""/api/v1/admins: those who run the clinic, seen by each other only."""
+
+from flask import Blueprint, Response
+
+from gateline.sample.clinic.access import allowed
+from gateline.sample.clinic.answers import (
+    created_answer,
+    dashboard_answer,
+    list_answer,
+    patched_answer,
+    removed_answer,
+    replaced_answer,
+    row_answer,
+)
+from gateline.sample.clinic.schemas import AdminBody, AdminPatch, AdminQuery
+from gateline.sample.clinic.viewers import current_viewer
+from gateline.shared.middleware.auth import require_auth
+from gateline.shared.middleware.validation import validate
+from gateline.shared.schemas.base import Schema
+
+blueprint = Blueprint("admins", __name__, url_prefix="/api/v1/admins")
+
+_ID = "/<row_id:admin_id>"
+
+
+@blueprint.get("")
+@require_auth(allowed("admins", "list"))
+@validate(query=AdminQuery)
+def list_admins(query: AdminQuery) -> Response:
+    """List all admins."""
+    return list_answer("admins", query)
+
+
+@blueprint.post("")
+@require_auth(allowed("admins", "create"))
+@validate(body=AdminBody)
+def create_admin(body: AdminBody) -> Response:
+    """Create an admin."""
+    return created_answer("admins", body)
+
+
+@blueprint.get("/me")
+@require_auth(allowed("admins", "me"))
+def read_own_profile() -> Response:
+    """Show the admin that asks."""
+    return row_answer("admins", current_viewer().row_id)
+
+
+@blueprint.patch("/me")
+@require_auth(allowed("admins", "me"))
+@validate(body=AdminPatch)
+def change_own_profile(body: Schema) -> Response:
+    """Change what an admin may change about itself."""
+    return patched_answer("admins", current_viewer().row_id, body)
+
+
+@blueprint.get("/me/dashboard")
+@require_auth(allowed("admins", "me"))
+def show_dashboard() -> Response:
+    """Show an admin's figures."""
+    return dashboard_answer("admins")
+
+
+@blueprint.get(_ID)
+@require_auth(allowed("admins", "read"))
+def read_admin(admin_id: int) -> Response:
+    """Show an admin."""
+    return row_answer("admins", admin_id)
+
+
+@blueprint.put(_ID)
+@require_auth(allowed("admins", "update"))
+@validate(body=AdminBody)
+def replace_admin(admin_id: int, body: AdminBody) -> Response:
+    """Write an admin anew."""
+    return replaced_answer("admins", admin_id, body)
+
+
+@blueprint.patch(_ID)
+@require_auth(allowed("admins", "update"))
+@validate(body=AdminPatch)
+def change_admin(admin_id: int, body: Schema) -> Response:
+    """Change some fields of an admin."""
+    return patched_answer("admins", admin_id, body)
+
+
+@blueprint.delete(_ID)
+@require_auth(allowed("admins", "delete"))
+def remove_admin(admin_id: int) -> Response:
+    """Delete an admin softly."""
+    return removed_answer("admins", admin_id)
