@@ -1,0 +1,109 @@
+"""The platform's own services and routes, alike for the edge and the Flask-only gateway."""
+
+from typing import TYPE_CHECKING, Final
+
+from gateline.policy.identity import USER_TYPES
+from gateline.policy.routes import Authentication, Destination, Route, Service
+
+if TYPE_CHECKING:
+    from gateline.shared.config import Settings
+
+DOMAIN_PREFIX: Final = "/api/v1"
+
+_HOMES: Final = {
+    "patient": "patients",
+    "doctor": "doctors",
+    "institution": "institutions",
+    "admin": "admins",
+}
+"""Which domain service holds the record of an account of this type."""
+
+_DOMAIN_ROLES: Final = {
+    "doctors": frozenset({"doctor", "institution", "admin"}),
+    "patients": frozenset({"patient", "doctor", "institution", "admin"}),
+    "institutions": frozenset({"doctor", "institution", "admin"}),
+    "admins": frozenset({"admin"}),
+}
+
+
+def platform_services(settings: "Settings") -> dict[str, Service]:
+    """Return the services by name; one without an address has no `urls`. `jwt` is `auth`."""
+    addresses = {
+        "auth": settings.jwt_service_url,
+        "doctors": settings.doctor_service_url,
+        "patients": settings.patient_service_url,
+        "institutions": settings.institution_service_url,
+        "admins": settings.admin_service_url,
+        "users": settings.user_service_url,
+        "events": settings.edge_processor_url,
+        "web": settings.web_service_url,
+        "api": settings.api_service_url,
+    }
+    services = {
+        name: Service(
+            name=name,
+            urls=(address,) if address else (),
+            timeout=settings.upstream_timeout,
+            prefix=DOMAIN_PREFIX if name in _DOMAIN_ROLES else "",
+        )
+        for name, address in addresses.items()
+    }
+    return {**services, "jwt": services["auth"]}
+
+
+def platform_routes() -> tuple[Route, ...]:
+    """Return the routes of the platform; its own health is the gateway's business, not a route."""
+    return (*_auth_routes(), *_api_routes(), *_domain_routes(), _me_route(), *_web_routes())
+
+
+def _auth_routes() -> tuple[Route, ...]:
+    return (
+        _open("auth", "/api/auth/*", "auth"),
+        _open("auth-v1", "/api/v1/auth/*", "auth"),
+        _open("jwks", "/.well-known/jwks.json", "auth"),
+    )
+
+
+def _api_routes() -> tuple[Route, ...]:
+    return (
+        _open("api-health", "/api/health", "api"),
+        Route("users", "/api/users/*", Destination("api")),
+        Route("orders", "/api/orders/*", Destination("api")),
+        Route("unknown-api", "/api/*", None, auth="none"),
+    )
+
+
+def _domain_routes() -> tuple[Route, ...]:
+    return tuple(
+        Route(name, f"{DOMAIN_PREFIX}/{name}/*", Destination(name), roles=roles)
+        for name, roles in _DOMAIN_ROLES.items()
+    )
+
+
+def _me_route() -> Route:
+    """Send `/api/v1/me` to one's own record; a type without one is nobody's (`no_route`)."""
+    own = f"{DOMAIN_PREFIX}/me"
+    return Route(
+        "me",
+        f"{own}/*",
+        None,
+        by_user_type={
+            user_type: Destination(home, replace=(own, f"{DOMAIN_PREFIX}/{home}/me"))
+            for user_type, home in _HOMES.items()
+            if user_type in USER_TYPES
+        },
+    )
+
+
+def _web_routes() -> tuple[Route, ...]:
+    return (
+        _open("web-health", "/api/v1/health", "web"),
+        _open("web-api", "/api/web/*", "web", "optional"),
+        _open("admin", "/admin/*", "web", "optional"),
+        _open("pages", "/*", "web", "optional"),
+    )
+
+
+def _open(name: str, path: str, service: str, auth: Authentication = "none") -> Route:
+    """Return a route that the anonymous may take; these services set or read the cookie."""
+    return Route(name, path, Destination(service), auth=auth, share_cookie=True)
