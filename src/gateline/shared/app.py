@@ -153,7 +153,7 @@ def _init_health(app: Flask, service: str, settings: Settings, *, database: bool
     probes: dict[str, Probe] = {}
     if database:
         probes["database"] = database_probe(settings.database_url)
-    probes["redis"], _ = redis_probe(settings)
+    probes["redis"] = redis_probe(settings)
     init_health(app, service=service, probes=probes)
 
 

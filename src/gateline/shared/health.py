@@ -9,11 +9,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NoAnswer
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import redis
 from flask import Blueprint, Flask, current_app
 from sqlalchemy import URL, create_engine, text
 from sqlalchemy.engine import Engine
@@ -51,19 +49,24 @@ class Dependency:
     _known: tuple[float, bool] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def is_connected(self) -> bool:
-        """Return whether it answered its probe."""
+    def ask(self) -> Callable[[float], bool]:
+        """Start the probe; return a function that waits so many seconds for its verdict."""
         with self._lock:
-            if self._known is not None and self.clock() - self._known[0] < REMEMBER_SECONDS:
-                return self._known[1]
+            known = self._known
+            if known is not None and self.clock() - known[0] < REMEMBER_SECONDS:
+                return lambda _: known[1]
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(1, thread_name_prefix=f"health-{self.name}")
             if self._running is None or self._running.done():
                 self._running = self._pool.submit(self.probe)
             running = self._running
-        connected = _succeeds(running)
-        self._known = (self.clock(), connected)
-        return connected
+
+        def verdict(seconds: float) -> bool:
+            connected = _succeeds(running, seconds)
+            self._known = (self.clock(), connected)
+            return connected
+
+        return verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +78,12 @@ class Health:
     now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
 
     def states(self) -> dict[str, str]:
-        """Return `connected` or `disconnected` by dependency."""
+        """Return `connected` or `disconnected` by dependency; all are asked at the same time."""
+        deadline = time.monotonic() + PROBE_SECONDS
+        asked = {dependency.name: dependency.ask() for dependency in self.dependencies}
         return {
-            dependency.name: "connected" if dependency.is_connected() else "disconnected"
-            for dependency in self.dependencies
+            name: "connected" if verdict(deadline - time.monotonic()) else "disconnected"
+            for name, verdict in asked.items()
         }
 
     def report(self) -> Answer:
@@ -138,17 +143,14 @@ def database_probe(url: str | URL) -> Probe:
     return probe
 
 
-def redis_probe(settings: Settings) -> tuple[Probe, redis.Redis]:
-    """Return a probe with a client of its own, and that client."""
-    client = kv.connect(settings, timeout=PROBE_SECONDS, retries=0)
-    return client.ping, client
+def redis_probe(settings: Settings) -> Probe:
+    """Return a probe with a client of its own."""
+    return kv.connect(settings, timeout=PROBE_SECONDS, retries=0).ping
 
 
-def _succeeds(running: "Future[object]") -> bool:
+def _succeeds(running: "Future[object]", seconds: float) -> bool:
     try:
-        running.result(timeout=PROBE_SECONDS)
-    except NoAnswer:
-        return False
-    except Exception:  # noqa: BLE001 # whatever a probe raises, the answer is no
+        running.result(timeout=max(0.0, seconds))
+    except Exception:  # noqa: BLE001 # no answer in time, or whatever a probe raises: it is away
         return False
     return True

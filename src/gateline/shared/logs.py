@@ -57,7 +57,6 @@ def configure(service: str, settings: Settings) -> None:
     _replace_handlers(handlers, formatter)
     root = logging.getLogger()
     root.setLevel(settings.log_level)
-    logging.captureWarnings(capture=False)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -8,33 +8,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    AliasChoices,
-    BeforeValidator,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from gateline.shared.config import checks, layers
+from gateline.shared.config import layers
 from gateline.shared.config.problems import ConfigError, Problem
-
-List = Annotated[tuple[str, ...], BeforeValidator(checks.comma_list)]
-Networks = Annotated[
-    tuple[checks.Network, ...],
-    BeforeValidator(checks.networks),
-    BeforeValidator(checks.comma_list),
-]
-Limited = Annotated[str, AfterValidator(checks.rate_limit)]
-Url = Annotated[str, AfterValidator(checks.service_url)]
-Port = Annotated[int, Field(ge=0, le=65535)]
-Positive = Annotated[int, Field(gt=0)]
-Seconds = Annotated[float, Field(gt=0, le=3600)]
-
-UP_HINT = "is not set: run `gateline up` (it makes one) or set it"
+from gateline.shared.config.rules import (
+    Limited,
+    List,
+    Networks,
+    Port,
+    Positive,
+    Rules,
+    Seconds,
+    Url,
+)
 
 
 def _setting(
@@ -50,7 +38,7 @@ def _setting(
     )
 
 
-class Settings(BaseSettings):
+class Settings(Rules):
     """Everything a process can be told from outside. Immutable; build it with `Settings.load`."""
 
     model_config = SettingsConfigDict(
@@ -71,7 +59,7 @@ class Settings(BaseSettings):
     debug: bool = _setting(
         False,
         "Application",
-        "Debug mode: reloads on change, logs more. Refused in production.",
+        "Debug mode, for `flask run --debug`: reloads on change. Refused in production.",
         "DEBUG",
         "FLASK_DEBUG",
     )
@@ -351,95 +339,6 @@ class Settings(BaseSettings):
         """Whether this process serves real people."""
         return self.flask_env == "production"
 
-    @field_validator("log_level", mode="before")
-    @classmethod
-    def _upper(cls, value: object) -> object:
-        return value.upper() if isinstance(value, str) else value
-
-    @field_validator("debug")
-    @classmethod
-    def _debug(cls, value: bool, info: ValidationInfo) -> bool:
-        if value and _in_production(info):
-            raise ValueError("must be off in production")
-        return value
-
-    @field_validator("secret_key")
-    @classmethod
-    def _secret_key(cls, value: str, info: ValidationInfo) -> str:
-        return _checked_secret(value, info)
-
-    @field_validator("jwt_secret_key")
-    @classmethod
-    def _jwt_secret_key(cls, value: str, info: ValidationInfo) -> str:
-        if not value:
-            return str(info.data.get("secret_key", ""))
-        return _checked_secret(value, info)
-
-    @field_validator("jwt_previous_secret_keys")
-    @classmethod
-    def _previous_keys(cls, values: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        return tuple(_checked_secret(value, info) for value in values)
-
-    @field_validator("jwt_keys_file")
-    @classmethod
-    def _keys_file(cls, value: Path | None, info: ValidationInfo) -> Path | None:
-        algorithm = str(info.data.get("jwt_algorithm", "HS256"))
-        if value is None and not algorithm.startswith("HS"):
-            raise ValueError(f"must name a JSON key set for JWT_ALGORITHM={algorithm}")
-        if value is not None and not value.is_file():
-            raise ValueError("must name a file that is there")
-        return value
-
-    @field_validator("database_url")
-    @classmethod
-    def _database_url(cls, value: str, info: ValidationInfo) -> str:
-        if not value:
-            raise ValueError("must be set in production" if _in_production(info) else UP_HINT)
-        return checks.database_url(value)
-
-    @field_validator("redis_url")
-    @classmethod
-    def _redis_url(cls, value: str) -> str:
-        return checks.redis_url(value)
-
-    @field_validator("allowed_hosts")
-    @classmethod
-    def _allowed_hosts(cls, values: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        if _in_production(info) and (not values or "*" in values):
-            raise ValueError("must list the public host names in production: api.example.com")
-        return checks.allowed_hosts(values)
-
-    @field_validator("cors_origins")
-    @classmethod
-    def _cors_origins(cls, values: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        if _in_production(info) and "*" in values:
-            raise ValueError("must list exact origins in production, not *")
-        return checks.cors_origins(values)
-
-    @field_validator("service_keys")
-    @classmethod
-    def _service_keys(cls, value: str, info: ValidationInfo) -> str:
-        return checks.service_keys(value, production=_in_production(info))
-
-    @field_validator("service_key")
-    @classmethod
-    def _service_key(cls, value: str, info: ValidationInfo) -> str:
-        return _checked_secret(value, info) if value else value
-
-    @field_validator("admin_password")
-    @classmethod
-    def _admin_password(cls, value: str, info: ValidationInfo) -> str:
-        if value and _in_production(info) and (weakness := checks.password_weakness(value)):
-            raise ValueError(weakness)
-        return value
-
-    @field_validator("gateline_sample_password")
-    @classmethod
-    def _sample_password(cls, value: str, info: ValidationInfo) -> str:
-        if value and _in_production(info):
-            raise ValueError("must not be set in production: sample accounts are for trying out")
-        return value
-
 
 def variables_of(field: str) -> tuple[str, ...]:
     """Return the environment variables that set a field, the preferred one first."""
@@ -447,18 +346,6 @@ def variables_of(field: str) -> tuple[str, ...]:
     if isinstance(alias, AliasChoices):
         return tuple(str(choice) for choice in alias.choices)
     return (field.upper(),)
-
-
-def _in_production(info: ValidationInfo) -> bool:
-    return info.data.get("flask_env") == "production"
-
-
-def _checked_secret(value: str, info: ValidationInfo) -> str:
-    if _in_production(info) and (weakness := checks.secret_weakness(value)):
-        raise ValueError(weakness)
-    if not value:
-        raise ValueError(UP_HINT)
-    return value
 
 
 def _problems(error: ValidationError) -> list[Problem]:

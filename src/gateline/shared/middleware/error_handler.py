@@ -5,6 +5,7 @@ the log only. HTML is never sent; an app with pages registers its own handlers f
 """
 
 import logging
+from http import HTTPStatus
 from typing import Final
 
 import psycopg.errors
@@ -54,6 +55,14 @@ _CONTENTION: Final = (
     psycopg.errors.LockNotAvailable,
     psycopg.errors.QueryCanceled,
 )
+# Also a store that answers but cannot do its work just now.
+_STORE_AWAY: Final = (
+    redis.exceptions.ConnectionError,
+    redis.exceptions.TimeoutError,
+    redis.exceptions.ReadOnlyError,
+    redis.exceptions.OutOfMemoryError,
+    redis.exceptions.ClusterDownError,
+)
 
 
 def init_error_handlers(app: Flask) -> None:
@@ -88,7 +97,7 @@ def as_api_error(error: Exception) -> ApiError:
 
 
 def _from_werkzeug(error: HTTPException) -> Response | HTTPException:
-    if error.response is not None or (error.code or 500) < 400:  # redirects
+    if error.response is not None or (error.code or 500) < HTTPStatus.BAD_REQUEST:
         return error
     return render(as_api_error(error))
 
@@ -102,10 +111,17 @@ def _of_http(error: HTTPException) -> ApiError:
     if isinstance(original, Exception):
         return as_api_error(original)
     status = error.code or 500
-    reason = _BY_STATUS.get(status) or Reason(
-        reasons.BAD_REQUEST.code, status, error.name, error.name
-    )
+    reason = _BY_STATUS.get(status) or _unlisted(status, error.name)
     return ApiError(reason=reason, headers=_kept_headers(error))
+
+
+def _unlisted(status: int, name: str) -> Reason:
+    nearest = (
+        reasons.INTERNAL_ERROR
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        else reasons.BAD_REQUEST
+    )
+    return Reason(nearest.code, status, name, nearest.message)
 
 
 def _kept_headers(error: HTTPException) -> dict[str, str]:
@@ -130,9 +146,7 @@ def _of_storage(error: Exception) -> ApiError | None:
             return DatabaseUnavailable(headers=RETRY_AFTER)
     if isinstance(error, sqlalchemy_errors.TimeoutError):
         return Overloaded(headers=RETRY_AFTER)
-    if isinstance(error, (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError)):
-        return SessionStoreUnavailable(headers=RETRY_AFTER)
-    if isinstance(error, redis.exceptions.ReadOnlyError):
+    if isinstance(error, _STORE_AWAY):
         return SessionStoreUnavailable(headers=RETRY_AFTER)
     return None
 
