@@ -62,7 +62,7 @@ class HeadEncoder:
         fields = b"\r\n".join(map(_pair, headers)) + b"\r\n" if names else b""
         head = b"".join((method, b" ", path, b" HTTP/1.1\r\n", framing, fields, b"\r\n"))
         # Every line break that is there must be one of ours: two bytes for each line.
-        if len(head) - len(head.translate(None, _BREAKS)) != 2 * lines or len(path.split()) != 1:
+        if len(head) - len(head.translate(None, _BREAKS)) != 2 * lines or path.split() != [path]:
             _refuse(path, headers)
         return head
 
