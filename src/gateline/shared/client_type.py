@@ -10,8 +10,10 @@ from flask import request
 
 ClientType = Literal["browser", "mobile", "api"]
 
-_MOBILE: Final = re.compile(r"\b(Mobile|Android|iPhone|iPad|iPod|okhttp|CFNetwork|Dart)\b", re.I)
-_BROWSER: Final = re.compile(r"\b(Mozilla|Opera)/", re.I)
+_MOBILE: Final = re.compile(
+    r"\b(Mobile|Android|iPhone|iPad|iPod|okhttp|CFNetwork|Dart)\b", re.IGNORECASE
+)
+_BROWSER: Final = re.compile(r"\b(Mozilla|Opera)/", re.IGNORECASE)
 
 
 def client_type(user_agent: str, accept: str = "") -> ClientType:
