@@ -1,1 +1,22 @@
-"""The front door: one ASGI application that matches, admits, identifies, allows, forwards, records."""
+"""The front door: one ASGI application that matches, admits, identifies, allows, forwards, records.
+
+`create_app` builds it from the settings of the process; any ASGI server can run it, granian is the
+one it is measured with. `docs/life-of-a-request.md` is the map.
+"""
+
+from gateline.edge.app import Edge
+from gateline.shared.config import Settings
+
+__all__ = ["Edge", "create_app"]
+
+
+def create_app(settings: Settings | None = None) -> Edge:
+    """Return the edge; its connections are made when the server starts it."""
+    from gateline.edge.app import silence
+    from gateline.edge.composition import compose
+    from gateline.shared import logs
+
+    chosen = settings or Settings.load()
+    logs.configure("edge", chosen)
+    silence(("_granian", "granian"))
+    return Edge(lambda: compose(chosen))

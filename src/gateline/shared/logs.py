@@ -4,6 +4,7 @@ Everything goes through the standard library's `logging`; structlog formats it a
 bound to the current request (`request_id`, `service`) into every record.
 """
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -69,6 +70,21 @@ def configure(service: str, settings: Settings) -> None:
     )
 
 
+def write_lines(lines: str) -> None:
+    """Write whole lines, formatted by the caller and free of secrets, where records go.
+
+    For a process that logs more lines than it could afford to format one by one.
+    """
+    for handler in logging.getLogger().handlers:
+        if not hasattr(handler, _OURS) or not isinstance(handler, logging.StreamHandler):
+            continue
+        with handler.lock or contextlib.nullcontext():
+            if isinstance(handler, SharedRotatingFile):
+                handler.make_room(lines)
+            handler.stream.write(lines)
+            handler.flush()
+
+
 class SharedRotatingFile(RotatingFileHandler):
     """A rotating file that several processes write: one rotates under a lock, the others follow."""
 
@@ -77,6 +93,13 @@ class SharedRotatingFile(RotatingFileHandler):
         if self._was_moved():
             self._reopen()
         super().emit(record)
+
+    def make_room(self, text: str) -> None:
+        """Rotate when the text would make the file too large; follow another's rotation."""
+        if self.stream is None or self._was_moved():
+            self._reopen()
+        if self.maxBytes > 0 and self.stream.tell() + len(text) >= self.maxBytes:
+            self.doRollover()
 
     def doRollover(self) -> None:  # noqa: N802 # the standard library's name
         """Rotate, unless another process just did."""

@@ -1,0 +1,122 @@
+"""One line per request, gathered and written a few times a second.
+
+Formatting with the logging module costs a third of what forwarding a request costs, so lines are
+built by hand in the documented format (or as JSON) and written in one go. Nothing that a client
+sent stands in a line unescaped, and no query string, header or token stands in it at all.
+"""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+from gateline.edge.exchange import Exchange
+
+_NAME: Final = "gateline.edge.access"
+_FLUSH_SECONDS: Final = 0.1
+_MOST_LINES: Final = 20_000
+_log = logging.getLogger(__name__)
+
+
+class AccessLog:
+    """Builds and writes access lines; `write` takes whole lines, `as_json` chooses the form."""
+
+    def __init__(
+        self,
+        write: Callable[[str], object],
+        *,
+        as_json: bool,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._write = write
+        self._line = _json_line if as_json else _text_line
+        self._clock = clock
+        self._second = 0
+        self._stamp = ""
+        self._lines: list[str] = []
+        self.lost = 0
+
+    def add(self, exchange: Exchange, seconds: float) -> None:
+        """Note a finished exchange that took this long."""
+        if len(self._lines) >= _MOST_LINES:
+            self.lost += 1
+            return
+        now = self._clock()
+        second = int(now)
+        if second != self._second:
+            self._second = second
+            self._stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
+        stamp = f"{self._stamp},{int((now - second) * 1000):03d}"
+        self._lines.append(self._line(stamp, exchange, seconds))
+
+    def flush(self) -> None:
+        """Write what has gathered."""
+        if self._lines:
+            lines, self._lines = self._lines, []
+            self._write("".join(lines))
+
+    async def run(self) -> None:
+        """Flush now and then until cancelled, and once more then."""
+        try:
+            while True:
+                await asyncio.sleep(_FLUSH_SECONDS)
+                try:
+                    self.flush()
+                except (OSError, ValueError) as error:
+                    _log.warning("access lines were lost: %s", error)
+        finally:
+            self.flush()
+
+
+def _text_line(stamp: str, exchange: Exchange, seconds: float) -> str:
+    route = exchange.route
+    identity = exchange.identity
+    reason = exchange.reason
+    return (
+        f"{stamp} - {_NAME} - INFO - {exchange.client} {_safe(exchange.method)}"
+        f" {_safe(exchange.path)} {exchange.status} {seconds * 1000:.1f}ms"
+        f" route={route.name if route else '-'} service={exchange.service or '-'}"
+        f" target={exchange.target or '-'} attempts={exchange.attempts}"
+        f" upstream={exchange.upstream_seconds * 1000:.1f}ms"
+        f" in={exchange.received_bytes} out={exchange.sent_bytes}"
+        f" user={identity.user_id if identity else '-'} reason={reason.code if reason else '-'}"
+        f" request_id={exchange.request_id}\n"
+    )
+
+
+def _json_line(stamp: str, exchange: Exchange, seconds: float) -> str:
+    route = exchange.route
+    identity = exchange.identity
+    reason = exchange.reason
+    record = {
+        "timestamp": stamp,
+        "logger": _NAME,
+        "level": "info",
+        "service": "edge",
+        "message": f"{exchange.method} {exchange.path} {exchange.status}",
+        "client": exchange.client,
+        "method": exchange.method,
+        "path": exchange.path,
+        "status": exchange.status,
+        "duration_ms": round(seconds * 1000, 3),
+        "route": route.name if route else None,
+        "upstream": exchange.service or None,
+        "target": exchange.target or None,
+        "attempts": exchange.attempts,
+        "upstream_ms": round(exchange.upstream_seconds * 1000, 3),
+        "bytes_in": exchange.received_bytes,
+        "bytes_out": exchange.sent_bytes,
+        "user_id": identity.user_id if identity else None,
+        "reason": reason.code if reason else None,
+        "request_id": exchange.request_id,
+    }
+    return json.dumps(record, separators=(",", ":")) + "\n"
+
+
+def _safe(text: str) -> str:
+    """Return text that cannot break or fake a line; only refused requests hold any other."""
+    if text.isascii() and text.isprintable() and " " not in text:
+        return text
+    return text.encode("unicode_escape").replace(b" ", b"\\x20").decode("ascii")[:2048]

@@ -1,0 +1,60 @@
+"""What the edge says itself: refusals in the standard error body, small JSON documents."""
+
+import json
+from typing import Any, Final
+
+from gateline.edge.exchange import Exchange, Refused
+from gateline.policy.headers import Headers
+from gateline.policy.reasons import Reason
+
+_JSON: Final = (b"content-type", b"application/json")
+_NO_STORE: Final = (b"cache-control", b"no-store")
+_CHALLENGE: Final = (b"www-authenticate", b"Bearer")
+
+
+async def refuse(exchange: Exchange, refused: Refused) -> None:
+    """Answer with the standard error body and a header that says that the edge made it."""
+    reason = refused.reason
+    exchange.reason = reason
+    headers: Headers = [(b"x-gateline-error", reason.code.encode()), _NO_STORE, *refused.headers]
+    if reason.status == 401:
+        headers.append(_CHALLENGE)
+    await send_json(exchange, reason.status, _error_body(exchange, refused), headers)
+
+
+async def send_json(
+    exchange: Exchange, status: int, content: dict[str, Any], headers: Headers
+) -> None:
+    """Answer with a JSON document of the edge's own."""
+    body = json.dumps(content, separators=(",", ":")).encode()
+    await send_whole(exchange, status, [_JSON, *headers], body)
+
+
+async def send_whole(exchange: Exchange, status: int, headers: Headers, body: bytes) -> None:
+    """Answer with a body that is complete; Content-Length is set from it (RFC 9110, 8.6)."""
+    if status not in (204, 304):
+        headers.append((b"content-length", b"%d" % len(body)))
+    if exchange.method == "HEAD":
+        body = b""
+    await start(exchange, status, headers)
+    exchange.sent_bytes = len(body)
+    await exchange.send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+async def start(exchange: Exchange, status: int, headers: Headers) -> None:
+    """Send status and headers; from here on no other answer is possible."""
+    exchange.status = status
+    exchange.answered = True
+    headers.append((b"x-request-id", exchange.request_id.encode()))
+    if exchange.response_headers:
+        headers.extend(exchange.response_headers)
+    await exchange.send({"type": "http.response.start", "status": status, "headers": headers})
+
+
+def _error_body(exchange: Exchange, refused: Refused) -> dict[str, Any]:
+    reason: Reason = refused.reason
+    return {
+        "error": reason.error,
+        "message": refused.message or reason.message,
+        "details": {"reason": reason.code, "request_id": exchange.request_id},
+    }

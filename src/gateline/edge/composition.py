@@ -1,0 +1,109 @@
+"""The composition root of the edge: settings in, parts out."""
+
+import time
+from collections.abc import Mapping
+from typing import Final
+
+from gateline.edge.access_log import AccessLog
+from gateline.edge.app import Parts
+from gateline.edge.cookie_renewal import CookieRenewer
+from gateline.edge.forwarding import Forwarder, Target, Upstream
+from gateline.edge.health import Health
+from gateline.edge.inflight import InFlight
+from gateline.edge.invalidation import InvalidationFeed
+from gateline.edge.pipeline import Door, Pipeline
+from gateline.edge.record import Recorder
+from gateline.edge.sessions import SessionMemory
+from gateline.edge.upstream import Client, Pool
+from gateline.edge.upstream import Target as Address
+from gateline.policy.routes import Destination, Route, RouteTable, Service
+from gateline.shared import kv, logs
+from gateline.shared.config import Settings
+from gateline.shared.routing import platform_routes, platform_services
+from gateline.shared.tokens import Tokens
+
+_OWN: Final = ("health", "livez", "readyz")
+_AUTH: Final = "auth"
+_RENEW_COOKIE_SHARE: Final = 1 / 3
+
+
+def compose(settings: Settings) -> Parts:
+    """Build one worker's edge; call it inside the event loop that will run it."""
+    client = Client()
+    services = platform_services(settings)
+    upstreams = _upstreams(client, services)
+    store = kv.connect_async(settings)
+    tokens = Tokens.from_settings(settings)
+    sessions = SessionMemory(store, tokens, idle_seconds=settings.session_idle_seconds)
+    health = Health(client, _health_pools(upstreams), store, auth=_AUTH)
+    in_flight = InFlight()
+    access_log = _access_log(settings)
+    recorder = Recorder(access_log)
+    pipeline = Pipeline(
+        _door(settings),
+        sessions=sessions,
+        forwarder=Forwarder(client, upstreams, renewer=_renewer(settings, client, upstreams)),
+        recorder=recorder,
+        in_flight=in_flight,
+        own={"edge:health": health.health, "edge:livez": health.live, "edge:readyz": health.ready},
+    )
+    return Parts(
+        pipeline=pipeline,
+        client=client,
+        kv=store,
+        feed=InvalidationFeed(store, sessions),
+        sessions=sessions,
+        in_flight=in_flight,
+        recorder=recorder,
+        access_log=access_log,
+        health=health,
+    )
+
+
+def _door(settings: Settings) -> Door:
+    own = tuple(Route(name, f"/{name}", Destination(f"edge:{name}"), auth="none") for name in _OWN)
+    return Door(
+        RouteTable((*own, *platform_routes())),
+        allowed_hosts=frozenset(settings.allowed_hosts),
+        trusted_origins=frozenset(settings.cors_origins) - {"*"},
+    )
+
+
+def _upstreams(client: Client, services: Mapping[str, Service]) -> dict[str, Upstream]:
+    """Return the services that have an address; those at one address share its connections."""
+    found: dict[str, Upstream] = {}
+    for name, service in services.items():
+        if service.urls:
+            addresses = [Address.parse(url) for url in service.urls]
+            targets = tuple(Target(str(one), client.pool(one)) for one in addresses)
+            found[name] = Upstream(service, targets)
+    return found
+
+
+def _health_pools(upstreams: Mapping[str, Upstream]) -> dict[str, Pool]:
+    return {name: one.targets[0].pool for name, one in upstreams.items() if name != "jwt"}
+
+
+def _renewer(
+    settings: Settings, client: Client, upstreams: Mapping[str, Upstream]
+) -> CookieRenewer | None:
+    auth = upstreams.get(_AUTH)
+    if auth is None or not settings.service_key:
+        return None
+    return CookieRenewer(
+        client,
+        auth.targets[0].pool,
+        settings.service_key,
+        within_seconds=settings.access_token_minutes * 60 * _RENEW_COOKIE_SHARE,
+        clock=time.time,
+    )
+
+
+def _access_log(settings: Settings) -> AccessLog:
+    """Return the access log; its lines are of level INFO, so a higher LOG_LEVEL leaves them out."""
+    wanted = settings.log_level in ("DEBUG", "INFO")
+    return AccessLog(logs.write_lines if wanted else _drop, as_json=settings.log_format == "json")
+
+
+def _drop(_: str) -> None:
+    """Write nothing."""

@@ -1,0 +1,131 @@
+"""One request on its way through the edge, and what becomes known of it."""
+
+import asyncio
+import random
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from gateline.policy.headers import Headers
+from gateline.policy.identity import Identity
+from gateline.policy.reasons import Reason
+from gateline.policy.routes import Route
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+_TRACE_ID: Final = re.compile(r"(?!0{32})[0-9a-f]{32}")
+_bits: Final = random.Random().getrandbits  # noqa: S311 - ids, not secrets
+_BODILESS: Final = (None, b"0")
+
+
+class Refused(Exception):
+    """The edge itself answers this request: `reason` says why, `headers` go with the answer."""
+
+    def __init__(
+        self, reason: Reason, headers: Headers | None = None, message: str | None = None
+    ) -> None:
+        super().__init__(reason.code)
+        self.reason = reason
+        self.headers = headers or []
+        self.message = message
+
+
+class ClientGone(Exception):
+    """The client left before its answer was complete; there is nobody to answer."""
+
+
+class AnswerBroken(Exception):
+    """The upstream broke off after the answer had begun: the client must see that it is torn."""
+
+
+class Exchange:
+    """A request and its answer so far; filled in phase by phase.
+
+    Times are seconds of the event loop's clock. `cancelled_for` tells the cancelled task why:
+    None means that the server itself is stopping.
+    """
+
+    __slots__ = (
+        "answered",
+        "attempts",
+        "body_done",
+        "cancelled_for",
+        "client",
+        "cookie_token",
+        "deadline",
+        "fields",
+        "headers",
+        "host",
+        "identity",
+        "identity_headers",
+        "method",
+        "path",
+        "query",
+        "reason",
+        "receive",
+        "received_bytes",
+        "request_id",
+        "response_headers",
+        "route",
+        "scheme",
+        "send",
+        "sent_bytes",
+        "service",
+        "started",
+        "status",
+        "target",
+        "task",
+        "upstream_seconds",
+        "watcher",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, started: float) -> None:
+        headers: Headers = scope["headers"]
+        self.receive = receive
+        self.send = send
+        self.started = started
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.query: bytes = scope["query_string"]
+        self.scheme: str = scope["scheme"]
+        self.client: str = scope["client"][0] if scope["client"] else ""
+        self.headers = headers
+        self.fields: dict[bytes, bytes] = dict(headers)
+        self.host = ""
+        self.request_id = ""
+        self.route: Route | None = None
+        self.identity: Identity | None = None
+        self.identity_headers: Headers = []
+        self.cookie_token: str | None = None
+        self.response_headers: Headers = []
+        self.service = ""
+        self.target = ""
+        self.attempts = 0
+        self.status = 0
+        self.reason: Reason | None = None
+        self.answered = False
+        self.sent_bytes = 0
+        self.received_bytes = 0
+        self.upstream_seconds = 0.0
+        self.body_done = not self.has_body
+        self.deadline: float | None = None
+        self.task: asyncio.Task[Any] | None = None
+        self.watcher: asyncio.Future[None] | None = None
+        self.cancelled_for: type[Exception] | None = None
+
+    @property
+    def has_body(self) -> bool:
+        """Tell whether the request announces a body (RFC 9112, section 6.3)."""
+        fields = self.fields
+        return fields.get(b"content-length") not in _BODILESS or b"transfer-encoding" in fields
+
+    def traceparent(self) -> bytes:
+        """Return a trace context that starts here (W3C Trace Context, section 3.2).
+
+        The trace id is the request id where that has its form, so one search finds both.
+        """
+        trace = self.request_id if _TRACE_ID.fullmatch(self.request_id) else f"{_bits(128):032x}"
+        return f"00-{trace}-{_bits(64) | 1:016x}-00".encode("ascii")
