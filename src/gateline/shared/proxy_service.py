@@ -92,17 +92,22 @@ class ProxyService:
         return _response(upstream.call(call, timeout=timeout))
 
     def forward(
-        self, service: str, path: str | None = None, *, share_cookie: bool = False
+        self,
+        service: str,
+        path: str | None = None,
+        *,
+        encoded_path: str | None = None,
+        share_cookie: bool = False,
     ) -> Response:
         """Pass the current request on to a service and its answer back, streaming what is large.
 
-        `path` replaces that of the request (decoded, as in `request.path`). Hop-by-hop headers and
-        the client's own identity headers do not pass; those of the session do. Without
-        `share_cookie` the session cookie stays here.
+        `path` replaces that of the request (decoded, as in `request.path`); `encoded_path` does so
+        exactly as it goes upstream. Hop-by-hop headers and the client's own identity headers do
+        not pass; those of the session do. Without `share_cookie` the session cookie stays here.
         """
         upstream = self._upstream(service)
         quoted = quote(request.path if path is None else path, safe=_PATH_CHARACTERS)
-        target = _target(quoted, None, upstream.service.prefix)
+        target = _target(encoded_path or quoted, None, upstream.service.prefix)
         query = quote(request.query_string, safe=_QUERY_CHARACTERS)
         body, framing = _incoming_body()
         call = Call(
@@ -185,10 +190,10 @@ class ProxyFacade:
         return self.proxy_request(method, "jwt", path, data)
 
     def forward_current_request(
-        self, service: str, path: str | None = None, *, share_cookie: bool = False
+        self, service: str, path: str | None = None, **options: Any
     ) -> Response:
-        """Pass the current request on; see `ProxyService.forward`."""
-        return current_proxy().forward(service, path, share_cookie=share_cookie)
+        """Pass the current request on; options as in `ProxyService.forward`."""
+        return current_proxy().forward(service, path, **options)
 
 
 proxy_service: Final = ProxyFacade()

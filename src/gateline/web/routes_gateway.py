@@ -1,0 +1,92 @@
+"""The gateway in Flask alone: the routes of the edge, for a deployment without one.
+
+The table, the order of the checks and their reasons are the edge's; only the forwarding is
+synchronous. Behind an edge these routes are simply never asked for.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from flask import Blueprint, Flask, Response, g, request
+
+from gateline.policy.admission import METHODS, host_name
+from gateline.policy.paths import PathRefused, canonical
+from gateline.policy.reasons import METHOD_NOT_ALLOWED, NO_ROUTE, PATH_NOT_ALLOWED
+from gateline.policy.routes import Route, RouteTable
+from gateline.shared.errors import ApiError
+from gateline.shared.middleware.auth import optional_session, require_auth
+from gateline.shared.proxy_service import proxy_service
+from gateline.shared.routing import platform_routes
+
+_OWN_SERVICE: Final = "web"
+_PATHS: Final = ("/api/", "/api/<path:rest>", "/.well-known/jwks.json")
+
+Forward = Callable[[Route, str], Response]
+
+
+def init_gateway(app: Flask) -> None:
+    """Answer every path below /api that no view of our own answers."""
+    table = RouteTable(platform_routes())
+    gateway = Blueprint("gateway", __name__)
+
+    def forward(rest: str = "") -> Response:  # noqa: ARG001 - the exact path is read, not this one
+        path = exact_path()
+        return _guarded(_matched(table, path))(path)
+
+    for path in _PATHS:
+        gateway.add_url_rule(
+            path,
+            view_func=forward,
+            methods=sorted(METHODS),
+            provide_automatic_options=False,
+            strict_slashes=False,
+            merge_slashes=False,
+        )
+    app.register_blueprint(gateway)
+
+
+def exact_path() -> str:
+    """Return the canonical path of the current request, read from what the client really sent.
+
+    WSGI hands over a decoded path, in which `%2F` and `/` are one; the servers keep the original
+    beside it. Raises ApiError (400) for a path without canonical form.
+    """
+    raw = request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI")
+    path = raw.partition("?")[0] if raw else request.environ["PATH_INFO"]
+    try:
+        return canonical(path.encode("latin-1")).decode("ascii")
+    except (PathRefused, UnicodeEncodeError) as refused:
+        raise ApiError(reason=PATH_NOT_ALLOWED) from refused
+
+
+def _matched(table: RouteTable, path: str) -> Route:
+    host = host_name(request.host.encode("ascii", "replace"))
+    match = table.match(request.method, host, path)
+    if match.route is not None:
+        return match.route
+    if match.allow:
+        allow = {"Allow": ", ".join(sorted(match.allow))}
+        raise ApiError(reason=METHOD_NOT_ALLOWED, headers=allow)
+    raise ApiError(reason=NO_ROUTE)
+
+
+def _guarded(route: Route) -> Callable[[str], Response]:
+    """Return the forwarding of a route behind the check of sessions and roles that it names."""
+
+    def forward(path: str) -> Response:
+        return _forward(route, path)
+
+    if route.auth == "session":
+        return require_auth(required_user_type=route.roles)(forward)
+    if route.auth == "optional":
+        return optional_session(forward)
+    return forward
+
+
+def _forward(route: Route, path: str) -> Response:
+    destination = route.destination_for(g.get("identity"))
+    if destination is None or destination.service == _OWN_SERVICE:
+        raise ApiError(reason=NO_ROUTE)
+    return proxy_service.forward_current_request(
+        destination.service, encoded_path=destination.path(path), share_cookie=route.share_cookie
+    )

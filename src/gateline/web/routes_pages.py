@@ -1,0 +1,181 @@
+"""Pages: the landing page with its login dialog, and a dashboard for each kind of account."""
+
+from datetime import date, datetime
+from http import HTTPStatus
+from typing import Any, Final
+
+from flask import Blueprint, Flask, Response, g, make_response, redirect, render_template, request
+from pydantic import ValidationError
+
+from gateline import __version__
+from gateline.shared.errors import ApiError
+from gateline.shared.middleware import csrf
+from gateline.shared.middleware.auth import current_identity, optional_session
+from gateline.web import presentation, service
+from gateline.web.dashboards import compose
+from gateline.web.navigation import (
+    KINDS,
+    LANDING,
+    Kind,
+    dashboard_of,
+    known_kind,
+    landing_with_login,
+    local_path,
+)
+from gateline.web.schemas import LoginBody
+from gateline.web.session_cookie import give_cookie, take_cookie
+
+pages = Blueprint("pages", __name__)
+csrf.protect(pages)
+
+_DOORS: Final = (
+    ("patient", "Patients", "Your figures, your appointments and the people who care for you."),
+    ("doctor", "Doctors", "Your day, your patients and their next visits."),
+    ("institution", "Institutions", "Your doctors, your patients and the figures of the house."),
+)
+_OTHER_KIND: Final = "That page belongs to another kind of account. Log out first to change."
+_INCOMPLETE: Final = "Please give an e-mail address and a password."
+
+
+def init_pages(app: Flask) -> None:
+    """Register the pages and what their templates use."""
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    app.jinja_env.tests["moment"] = lambda value: isinstance(value, datetime)
+    app.jinja_env.tests["day"] = lambda value: isinstance(value, date)
+    app.jinja_env.globals["version"] = __version__
+    app.jinja_env.globals["doors"] = _DOORS
+    app.register_blueprint(pages)
+
+
+@pages.after_request
+def _private(response: Response) -> Response:
+    # Pages differ with the cookie, and the back button must not show them after a logout.
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.vary.add("Cookie")
+    return response
+
+
+@pages.get("/")
+def landing() -> Response:
+    """Show the landing page; `?login=1` opens its dialog, `as` and `next` fill it in."""
+    notice = _OTHER_KIND if request.args.get("notice") == "other-kind" else ""
+    return _landing(open_dialog=request.args.get("login") == "1", notice=notice)
+
+
+@pages.get("/login")
+def login() -> Any:
+    """Lead to the landing page with its login dialog open."""
+    return redirect(landing_with_login(request.args.get("as"), request.args.get("next")))
+
+
+@pages.post("/login")
+def log_in() -> Any:
+    """Log in from the dialog's form, for browsers without scripts."""
+    kind = known_kind(request.form.get("user_type"))
+    try:
+        body = LoginBody(
+            email=request.form.get("email", ""), password=request.form.get("password", "")
+        )
+    except ValidationError:
+        kind = None
+    if kind is None:
+        return _landing(True, problem=_INCOMPLETE, status=HTTPStatus.BAD_REQUEST)
+    try:
+        ticket = service.log_in(kind, body.email, body.password)
+    except ApiError as refused:
+        return _landing(True, problem=refused.message, status=refused.status)
+    target = local_path(request.form.get("next")) or dashboard_of(kind) or LANDING
+    response = redirect(target, HTTPStatus.SEE_OTHER)
+    give_cookie(response, ticket)
+    return response
+
+
+@pages.post("/logout")
+@optional_session
+def log_out() -> Any:
+    """End the session and lead to the landing page."""
+    token = g.get("access_token")
+    if token is not None:
+        service.log_out(token)
+    response = redirect(LANDING, HTTPStatus.SEE_OTHER)
+    take_cookie(response)
+    return response
+
+
+def _add_dashboard(kind: Kind) -> None:
+    @optional_session
+    def dashboard() -> Any:
+        if g.identity is None:
+            return redirect(landing_with_login(kind, request.path))
+        if g.identity.user_type != kind:
+            return redirect(f"{LANDING}?notice=other-kind")
+        return _dashboard(kind)
+
+    dashboard.__doc__ = f"Show a {kind} what it sees first; anybody else goes to the landing page."
+    pages.add_url_rule(f"/{kind}/dashboard", f"{kind}_dashboard", dashboard)
+
+
+for _kind in KINDS:
+    _add_dashboard(_kind)
+
+
+def _landing(
+    open_dialog: bool, *, notice: str = "", problem: str = "", status: int = HTTPStatus.OK
+) -> Response:
+    given = request.form if request.method == "POST" else request.args
+    dialog = {
+        "open": open_dialog,
+        "kind": known_kind(given.get("user_type") or given.get("as")) or KINDS[0],
+        "next": local_path(given.get("next")),
+        "email": request.form.get("email", ""),
+        "problem": problem,
+    }
+    page = render_template(
+        "landing.html",
+        login=dialog,
+        notice=notice,
+        base_url=request.host_url.rstrip("/"),
+        **_visitor(),
+    )
+    return make_response(page, status)
+
+
+def _visitor() -> dict[str, Any]:
+    """Return who looks at the page; while the session store is away, nobody is known."""
+    try:
+        identity = current_identity()
+    except ApiError:
+        identity = None
+    return {
+        "user": identity,
+        "home_of_user": dashboard_of(identity.user_type) if identity else None,
+    }
+
+
+def _dashboard(kind: Kind) -> Any:
+    try:
+        composed = compose(kind, service.ask)
+    except ApiError as refused:
+        if refused.status != HTTPStatus.UNAUTHORIZED:
+            raise
+        return redirect(landing_with_login(kind, request.path))
+    found = composed.parts
+    lists = {name: found[name] for name in found if name not in ("profile", "figures")}
+    page = render_template(
+        "dashboard.html",
+        kind=kind,
+        user=g.identity,
+        heading=(found["profile"] or {}).get("name") or g.identity.name or g.identity.email,
+        figures=None if found["figures"] is None else presentation.figures(found["figures"]),
+        facts=None if found["profile"] is None else presentation.facts(found["profile"]),
+        lists={
+            name: None if items is None else presentation.rows(name, items)
+            for name, items in lists.items()
+        },
+        titles=presentation.TITLES,
+        empty=presentation.EMPTY,
+        errors=composed.errors,
+        nothing=composed.empty,
+    )
+    status = HTTPStatus.SERVICE_UNAVAILABLE if composed.empty else HTTPStatus.OK
+    return make_response(page, status)
