@@ -37,6 +37,7 @@ class Engine(Protocol):
     name: str
     program: Program
     stop_seconds: float
+    noise: tuple[bytes, ...]
 
     def prepare(self) -> None:
         """Make the files the server needs and clear away what a crash left."""
@@ -50,6 +51,8 @@ class Postgres:
 
     name = "postgres"
     stop_seconds = 8.0
+    # What it logs at this level is its starts and stops, of which the supervisor tells.
+    noise: tuple[bytes, ...] = (b"LOG:  ",)
 
     def __init__(
         self, data: Path, sockets: Path, *, options: Mapping[str, str] | None = None
@@ -188,6 +191,11 @@ class Valkey:
 
     name = "valkey"
     stop_seconds = 5.0
+    noise: tuple[bytes, ...] = (
+        b"Memory overcommit must be enabled",
+        b"Received SIGTERM",
+        b"ready to exit",
+    )
 
     def __init__(self, data: Path, sockets: Path) -> None:
         """Bind to the folders."""

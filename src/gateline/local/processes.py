@@ -42,18 +42,22 @@ class Program:
     stop_signal: signal.Signals = signal.SIGTERM
 
 
-def start(program: Program, *, output: int | None = None) -> subprocess.Popen[bytes]:
-    """Start `program` in its own process group, bound to the life of the calling thread.
+def launch_command(program: Program) -> list[str]:
+    """Return the command that starts `program` bound to the life of the calling thread.
 
-    Call it from the main thread: Linux sends the parent-death signal when the *thread* that forked
-    ends. `output` is a file descriptor for both of its streams (None: inherit).
+    Linux sends the parent-death signal when the *thread* that forked ends, so fork from the main
+    thread.
     """
     uid, gid = (program.account.uid, program.account.gid) if program.account else ("-", "-")
-    signum = int(program.stop_signal)
+    arguments = (os.getpid(), int(program.stop_signal), uid, gid)
     launcher = [sys.executable, "-I", "-S", str(_LAUNCHER)]
-    arguments = [str(part) for part in (os.getpid(), signum, uid, gid)]
+    return [*launcher, *(str(part) for part in arguments), *program.command]
+
+
+def start(program: Program, *, output: int | None = None) -> subprocess.Popen[bytes]:
+    """Start `program` in its own process group; `output` is a descriptor for both its streams."""
     return subprocess.Popen(  # noqa: S603 - our own command, as a list
-        [*launcher, *arguments, *program.command],
+        launch_command(program),
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT if output is not None else None,
@@ -62,10 +66,10 @@ def start(program: Program, *, output: int | None = None) -> subprocess.Popen[by
     )
 
 
-def signal_group(process: subprocess.Popen[bytes], signum: signal.Signals) -> None:
-    """Send `signum` to the process and everything in its group; nothing when all are gone."""
+def signal_group(leader: int, signum: signal.Signals) -> None:
+    """Send `signum` to process `leader` and its group; nothing when all are gone."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signum)
+        os.killpg(leader, signum)
 
 
 def stop(process: subprocess.Popen[bytes], signum: signal.Signals, *, seconds: float) -> None:
@@ -74,5 +78,5 @@ def stop(process: subprocess.Popen[bytes], signum: signal.Signals, *, seconds: f
         process.send_signal(signum)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(seconds)
-    signal_group(process, signal.SIGKILL)
+    signal_group(process.pid, signal.SIGKILL)
     process.wait()

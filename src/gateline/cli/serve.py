@@ -1,0 +1,55 @@
+"""`gateline serve NAME`."""
+
+import click
+
+
+@click.command()
+@click.argument("name")
+@click.option("--host", help="Address to listen on.  [FLASK_HOST, else 127.0.0.1]")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    help="Port to listen on.  [FLASK_PORT, else 8000 for the edge and 5000 for the others]",
+)
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64))
+@click.option(
+    "--threads",
+    default=16,
+    show_default=True,
+    type=click.IntRange(1, 256),
+    help="Requests that one worker of a Flask service handles at once.",
+)
+@click.option(
+    "--drain",
+    default=30,
+    show_default=True,
+    type=click.IntRange(1, 600),
+    help="Seconds that requests in flight may take at SIGTERM.",
+)
+def serve(
+    name: str, host: str | None, port: int | None, workers: int, threads: int, drain: int
+) -> None:
+    """Serve one service: edge, web, api, clinic or auth.
+
+    Needs DATABASE_URL and REDIS_URL, or a platform that `gateline up` runs from the same folder.
+    A worker that crashes is replaced; SIGTERM finishes what is in flight; SIGHUP replaces the
+    workers one by one.
+    """
+    from gateline.local.services import service_named
+    from gateline.local.serving import Listen, serve
+    from gateline.shared.config import Settings
+
+    service = service_named(name)
+    settings = Settings.load(flask_host=host, flask_port=port)
+    # FLASK_PORT has one default for all; a service that nobody gave a port keeps off the edge's.
+    named = "flask_port" in settings.model_fields_set
+    serve(
+        service,
+        Listen(
+            host=settings.flask_host,
+            port=settings.flask_port if named else service.port,
+            workers=workers,
+            threads=threads,
+            drain_seconds=drain,
+        ),
+    )

@@ -1,0 +1,122 @@
+"""Ask whether something answers: our services over HTTP, outside servers over their protocol."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from gateline.local.errors import LocalError
+
+_PROBE_SECONDS = 2.0
+_POLL_SECONDS = 0.5
+_SAY_AGAIN_SECONDS = 10.0
+_PATIENCE_SECONDS = 300.0
+
+
+async def answers_ready(host: str, port: int, *, name: str = "localhost") -> bool:
+    """Tell whether `GET /readyz` is answered with 200; `name` goes into the Host header."""
+    request = f"GET /readyz HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n"
+    with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
+        async with asyncio.timeout(_PROBE_SECONDS):
+            reader, writer = await asyncio.open_connection(host, port)
+            try:
+                writer.write(request.encode())
+                status = await reader.readuntil(b"\r\n")
+            finally:
+                writer.close()
+        return status.split(b" ", 2)[1:2] == [b"200"]
+    return False
+
+
+async def wait_for_database(url: str, say: Callable[[str], None]) -> None:
+    """Wait until an outside PostgreSQL takes connections.
+
+    Raises LocalError when waiting is no use: wrong password, no such database, no such driver.
+    """
+    await _wait("PostgreSQL", "DATABASE_URL", url, _try_database, say)
+
+
+def require_database(url: str) -> None:
+    """Raise LocalError unless PostgreSQL takes connections now."""
+    if (reason := _try_database(url)) is not None:
+        raise LocalError(
+            f"PostgreSQL at {place(url)} does not answer ({reason}): start `gateline up`, or "
+            "correct DATABASE_URL."
+        )
+
+
+async def wait_for_valkey(url: str, say: Callable[[str], None]) -> None:
+    """Wait until an outside Valkey or Redis answers; raise LocalError when it refuses us."""
+    await _wait("Valkey", "REDIS_URL", url, _try_valkey, say)
+
+
+async def _wait(
+    server: str,
+    variable: str,
+    url: str,
+    attempt: Callable[[str], str | None],
+    say: Callable[[str], None],
+) -> None:
+    clock = asyncio.get_running_loop().time
+    started, spoke = clock(), float("-inf")
+    while (reason := await asyncio.to_thread(attempt, url)) is not None:
+        if clock() - started > _PATIENCE_SECONDS:
+            raise LocalError(f"{server} at {place(url)} does not answer: check {variable}.")
+        if clock() - spoke >= _SAY_AGAIN_SECONDS:
+            spoke = clock()
+            say(f"Waiting for {server} at {place(url)} ({reason}); {variable} says it is there")
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+def _try_database(url: str) -> str | None:
+    """Return None when connected, the reason to go on waiting, or raise LocalError."""
+    import psycopg
+
+    try:
+        plain = url.replace("postgresql+psycopg://", "postgresql://", 1)
+        psycopg.connect(plain, connect_timeout=5).close()
+    except psycopg.OperationalError as error:
+        reason = _last_line(error)
+        # Refusals of the server itself do not heal by waiting, except "the database is starting".
+        if "FATAL" in str(error) and "starting up" not in reason and "too many" not in reason:
+            raise LocalError(
+                f"PostgreSQL at {place(url)} refuses: {reason}. Correct DATABASE_URL."
+            ) from error
+        return reason
+    except psycopg.Error as error:
+        raise LocalError(f"DATABASE_URL is not usable: {_last_line(error)}.") from error
+    return None
+
+
+def _try_valkey(url: str) -> str | None:
+    """Return None when it answers, the reason to go on waiting, or raise LocalError."""
+    import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    try:
+        with redis.Redis.from_url(
+            url, socket_timeout=3.0, socket_connect_timeout=3.0, retry=Retry(NoBackoff(), 0)
+        ) as client:
+            client.ping()
+    except (redis.AuthenticationError, redis.ResponseError, ValueError) as error:
+        if isinstance(error, redis.exceptions.BusyLoadingError):
+            return "it is loading its data"
+        raise LocalError(
+            f"Valkey at {place(url)} refuses: {_last_line(error)}. Correct REDIS_URL."
+        ) from error
+    except redis.RedisError as error:
+        return _last_line(error)
+    return None
+
+
+def place(url: str) -> str:
+    """Return where a server is: host and port, or the path of its socket; never the password."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2] or parse_qs(parts.query).get("host", [""])[0]
+    return unquote(host or parts.path)
+
+
+def _last_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1].rstrip(".") if lines else type(error).__name__

@@ -1,0 +1,51 @@
+"""The services that one machine runs, and the variables that tell the others where they are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from gateline.local.errors import LocalError
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceProgram:
+    """How to serve one service: `target` names its `create_app`."""
+
+    name: str
+    target: str
+    interface: Literal["asgi", "wsgi"] = "wsgi"
+    url_variables: tuple[str, ...] = ()
+    port: int = 5000
+
+
+_CLINIC_VARIABLES = (
+    "DOCTOR_SERVICE_URL",
+    "PATIENT_SERVICE_URL",
+    "INSTITUTION_SERVICE_URL",
+    "ADMIN_SERVICE_URL",
+)
+
+# In the order in which they stop; the edge goes first so that nothing new comes in.
+SERVICES: Mapping[str, ServiceProgram] = MappingProxyType(
+    {
+        service.name: service
+        for service in (
+            ServiceProgram("edge", "gateline.edge:create_app", "asgi", port=8000),
+            ServiceProgram("web", "gateline.web:create_app", url_variables=("WEB_SERVICE_URL",)),
+            ServiceProgram(
+                "clinic", "gateline.sample.clinic:create_app", url_variables=_CLINIC_VARIABLES
+            ),
+            ServiceProgram("auth", "gateline.auth:create_app", url_variables=("JWT_SERVICE_URL",)),
+        )
+    }
+)
+
+
+def service_named(name: str) -> ServiceProgram:
+    """Find a service; raise LocalError listing the names there are."""
+    try:
+        return SERVICES[name]
+    except KeyError:
+        known = ", ".join(sorted(SERVICES))
+        raise LocalError(f"There is no service {name!r}; there are: {known}.") from None

@@ -1,0 +1,66 @@
+"""All children of a platform: brought up in groups, kept up, and taken down in their order."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+from gateline.local.children import Child
+from gateline.local.console import Console
+
+STOP_SECONDS = 9.0
+
+
+class Supervisor:
+    """Keep children running until told to stop or until one gives up."""
+
+    def __init__(self, console: Console) -> None:
+        """Start with no children."""
+        self._console = console
+        self._children: list[Child] = []
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def start(self, children: Sequence[Child]) -> None:
+        """Start a group at once and wait until all of it is ready.
+
+        Raises GaveUp when a child of this or an earlier group keeps dying meanwhile.
+        """
+        self._children += children
+        for child in children:
+            self._running.add(asyncio.create_task(child.run(), name=child.name))
+        ready = asyncio.gather(*(child.ready.wait() for child in children))
+        try:
+            await self._unless_one_gives_up(ready)
+        finally:
+            ready.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await ready
+
+    async def watch(self) -> None:
+        """Wait until a child gives up, and raise its GaveUp."""
+        await self._unless_one_gives_up(asyncio.get_running_loop().create_future())
+
+    async def stop(self) -> None:
+        """Stop the children by their `stop_order`; kill whatever is left at the deadline."""
+        for task in self._running:
+            task.cancel()
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                for order in sorted({child.care.stop_order for child in self._children}):
+                    group = (child for child in self._children if child.care.stop_order == order)
+                    await asyncio.gather(*(child.stop() for child in group))
+        except TimeoutError:
+            self.kill()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        self._console.flush()
+
+    def kill(self) -> None:
+        """Kill every child and what it started, now."""
+        for child in self._children:
+            child.kill()
+
+    async def _unless_one_gives_up(self, wanted: "asyncio.Future[Any]") -> None:
+        waited: set[asyncio.Future[Any]] = {wanted, *self._running}
+        done, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        for task in done & self._running:
+            task.result()
