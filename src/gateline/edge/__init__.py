@@ -12,11 +12,9 @@ __all__ = ["Edge", "create_app"]
 
 def create_app(settings: Settings | None = None) -> Edge:
     """Return the edge; its connections are made when the server starts it."""
-    from gateline.edge.app import silence
     from gateline.edge.composition import compose
     from gateline.shared import logs
 
     chosen = settings or Settings.load()
     logs.configure("edge", chosen)
-    silence(("_granian", "granian"))
     return Edge(lambda: compose(chosen))

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
 
@@ -139,14 +139,3 @@ def _gauge(parts: Parts) -> None:
         name = str(pool.target)
         record.UPSTREAM_CONNECTIONS.labels(name, "in_use").set(pool.in_use)
         record.UPSTREAM_CONNECTIONS.labels(name, "idle").set(pool.idle)
-
-
-def silence(loggers: Iterable[str]) -> None:
-    """Keep the server from printing a stack trace for an answer that was torn on purpose."""
-    for name in loggers:
-        logging.getLogger(name).addFilter(_not_torn)
-
-
-def _not_torn(entry: logging.LogRecord) -> bool:
-    error = entry.exc_info[1] if entry.exc_info else None
-    return type(error).__name__ != "AnswerBroken"

@@ -4,6 +4,7 @@ import asyncio
 import random
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
+from time import perf_counter
 from typing import Any, Final
 
 from gateline.policy.headers import Headers
@@ -38,14 +39,19 @@ class ClientGone(Exception):
 
 
 class AnswerBroken(Exception):
-    """The upstream broke off after the answer had begun: the client must see that it is torn."""
+    """The upstream broke off after the answer had begun: the client must see that it is torn.
+
+    An application that returns without ending its answer makes the server close the connection,
+    so the body stays visibly incomplete (RFC 9112, section 8).
+    """
 
 
 class Exchange:
     """A request and its answer so far; filled in phase by phase.
 
-    Times are seconds of the event loop's clock. `cancelled_for` tells the cancelled task why:
-    None means that the server itself is stopping.
+    `since` and `deadline` are seconds of the event loop's clock, which ticks in milliseconds;
+    `started` is one of `time.perf_counter`, for durations. `cancelled_for` tells the cancelled
+    task why; None means that the server itself is stopping.
     """
 
     __slots__ = (
@@ -74,6 +80,7 @@ class Exchange:
         "send",
         "sent_bytes",
         "service",
+        "since",
         "started",
         "status",
         "target",
@@ -82,11 +89,12 @@ class Exchange:
         "watcher",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, started: float) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, since: float) -> None:
         headers: Headers = scope["headers"]
         self.receive = receive
         self.send = send
-        self.started = started
+        self.since = since
+        self.started = perf_counter()
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.query: bytes = scope["query_string"]

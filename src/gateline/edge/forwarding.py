@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Final
 
 from gateline.edge import answers
@@ -102,13 +103,13 @@ class Forwarder:
         renewal = self._renewer.begin(exchange) if self._renewer is not None else None
         loop = asyncio.get_running_loop()
         outgoing = await _outgoing(exchange, route, destination, upstream, loop)
-        asked = loop.time()
+        asked = perf_counter()
         try:
             response = await self._ask(exchange, outgoing, loop)
         except UpstreamError as error:
             raise Refused(REASONS[error.reason]) from error
         finally:
-            exchange.upstream_seconds = loop.time() - asked
+            exchange.upstream_seconds = perf_counter() - asked
         if renewal is not None:
             exchange.response_headers = await _renewed(renewal)
         await _respond(exchange, response)

@@ -48,7 +48,7 @@ class InFlight:
             elif (
                 exchange.watcher is None
                 and exchange.body_done
-                and now - exchange.started >= _SWEEP_SECONDS
+                and now - exchange.since >= _SWEEP_SECONDS
             ):
                 exchange.watcher = asyncio.ensure_future(_until_client_leaves(exchange))
 

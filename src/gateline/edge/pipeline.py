@@ -71,7 +71,7 @@ class Pipeline:
         self._next_id = random.Random().getrandbits  # noqa: S311 - an id, not a secret
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request. Raises AnswerBroken so that the server tears the connection."""
+        """Answer one request; returning without an end makes the server tear the connection."""
         loop = asyncio.get_running_loop()
         exchange = Exchange(scope, receive, send, loop.time())
         exchange.task = asyncio.current_task()
@@ -85,13 +85,13 @@ class Pipeline:
         except asyncio.CancelledError:
             await self._cancelled(exchange)
         except AnswerBroken:
-            raise
+            pass
         except Exception:  # noqa: BLE001 # the client gets an answer whatever happens
             _log.exception("request %s failed", exchange.request_id)
             await self._refuse(exchange, Refused(INTERNAL_ERROR))
         finally:
             self._in_flight.discard(exchange)
-            self._recorder.record(exchange, loop.time())
+            self._recorder.record(exchange)
 
     async def _run(self, exchange: Exchange, scope: Scope) -> None:
         exchange.request_id = (
@@ -210,9 +210,8 @@ class Pipeline:
     @staticmethod
     async def _refuse(exchange: Exchange, refused: Refused) -> None:
         exchange.reason = refused.reason
-        if exchange.answered:
-            raise AnswerBroken
-        await answers.refuse(exchange, refused)
+        if not exchange.answered:
+            await answers.refuse(exchange, refused)
 
 
 def _text(token: bytes) -> str | None:

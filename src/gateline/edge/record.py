@@ -1,5 +1,6 @@
 """The last phase, which always runs: figures for Prometheus and the access line."""
 
+from time import perf_counter
 from typing import Final
 
 from prometheus_client import Counter, Gauge
@@ -49,9 +50,9 @@ class Recorder:
         self._pending: dict[tuple[str, str, int], list[float]] = {}
         self._attempts: dict[str, int] = {}
 
-    def record(self, exchange: Exchange, now: float) -> None:
-        """Take a finished exchange; `now` is a time of the event loop's clock."""
-        seconds = now - exchange.started
+    def record(self, exchange: Exchange) -> None:
+        """Take a finished exchange."""
+        seconds = perf_counter() - exchange.started
         status = exchange.status
         if exchange.reason is not None:
             REFUSALS.labels(exchange.reason.code).inc()

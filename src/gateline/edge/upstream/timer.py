@@ -32,8 +32,9 @@ class LazyTimer:
             self._arm(due)
 
     def stop(self) -> None:
-        """Forget the deadline and let go of the loop's timer."""
+        """End for good: let go of the loop's timer and of the callback's owner."""
         self._due = self._armed = inf
+        self._callback = _nothing
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
@@ -53,3 +54,7 @@ class LazyTimer:
             self._callback()
         elif due < inf:
             self._arm(due)
+
+
+def _nothing() -> None:
+    pass
