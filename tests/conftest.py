@@ -6,8 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from running_platform import RunningPlatform, start_platform
 
 from gateline.local.engines import Postgres, Valkey, running
+
+# One client makes all the requests of a session; the tests of the limits set their own.
+_ROOMY = {"RATE_LIMIT_DEFAULT": "100000/minute", "LOGIN_RATE_LIMIT": "10000/minute"}
 
 
 @pytest.fixture(scope="session")
@@ -45,3 +49,13 @@ def database_url(postgres: Postgres) -> str:
 def redis_url(valkey: Valkey) -> str:
     """Give the address of an empty Valkey database."""
     return valkey.url()
+
+
+@pytest.fixture(scope="session")
+def platform() -> Iterator[RunningPlatform]:
+    """Run the whole platform as `gateline up` does, once for the session."""
+    folder = Path(tempfile.mkdtemp(prefix="gateline-platform-"))
+    running_platform = start_platform(folder, environment=_ROOMY)
+    yield running_platform
+    running_platform.stop()
+    shutil.rmtree(folder, ignore_errors=True)
