@@ -5,6 +5,7 @@ synchronous. Behind an edge these routes are simply never asked for.
 """
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Final
 
 from flask import Blueprint, Flask, Response, g, request
@@ -13,12 +14,14 @@ from gateline.policy.admission import METHODS, host_name
 from gateline.policy.paths import PathRefused, canonical
 from gateline.policy.reasons import METHOD_NOT_ALLOWED, NO_ROUTE, PATH_NOT_ALLOWED
 from gateline.policy.routes import Route, RouteTable
+from gateline.shared.app import parts
 from gateline.shared.errors import ApiError
 from gateline.shared.middleware.auth import optional_session, require_auth
 from gateline.shared.proxy_service import proxy_service
 from gateline.shared.routing import platform_routes
 
 _OWN_SERVICE: Final = "web"
+_CORS: Final = "access-control-"
 _PATHS: Final = ("/api/", "/api/<path:rest>", "/.well-known/jwks.json")
 
 Forward = Callable[[Route, str], Response]
@@ -30,6 +33,8 @@ def init_gateway(app: Flask) -> None:
     gateway = Blueprint("gateway", __name__)
 
     def forward(rest: str = "") -> Response:  # noqa: ARG001 - the exact path is read, not this one
+        if _is_preflight():
+            return Response(status=HTTPStatus.NO_CONTENT)
         path = exact_path()
         return _guarded(_matched(table, path))(path)
 
@@ -43,6 +48,19 @@ def init_gateway(app: Flask) -> None:
             merge_slashes=False,
         )
     app.register_blueprint(gateway)
+
+
+def _is_preflight() -> bool:
+    """Tell whether a listed origin's browser asks if it may ask (Fetch, CORS preflight).
+
+    It carries no credentials by design, so it must be answered before anybody looks for a session;
+    Flask-CORS adds the headers.
+    """
+    return (
+        request.method == "OPTIONS"
+        and "Access-Control-Request-Method" in request.headers
+        and request.headers.get("Origin") in parts().settings.cors_origins
+    )
 
 
 def exact_path() -> str:
@@ -87,6 +105,15 @@ def _forward(route: Route, path: str) -> Response:
     destination = route.destination_for(g.get("identity"))
     if destination is None or destination.service == _OWN_SERVICE:
         raise ApiError(reason=NO_ROUTE)
-    return proxy_service.forward_current_request(
+    response = proxy_service.forward_current_request(
         destination.service, encoded_path=destination.path(path), share_cookie=route.share_cookie
     )
+    if parts().settings.cors_origins:
+        _forget_cors(response)
+    return response
+
+
+def _forget_cors(response: Response) -> None:
+    """Take out what the service said of origins: the gateway speaks for all, and only once."""
+    for name in {name for name, _ in response.headers if name.lower().startswith(_CORS)}:
+        response.headers.remove(name)

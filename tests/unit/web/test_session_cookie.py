@@ -11,6 +11,7 @@ from tests.unit.web.conftest import SERVICE_KEY, Open, Stub
 
 from gateline.shared.app import Parts
 from gateline.shared.cookies import SESSION_COOKIE
+from gateline.web.session_cookie import PAUSE_SECONDS, Renewals
 
 Browse = Callable[..., FlaskClient]
 
@@ -77,4 +78,24 @@ def test_a_failed_renewal_spoils_nothing(browse: Browse, clinic: Stub, app: Flas
     age(app)
     clinic.refuse("POST /api/auth/sessions/renew", 500, "internal_error")
     assert client.get("/patient/dashboard").status_code == 200
+    assert client.get("/patient/dashboard").status_code == 200
     assert cookie_of(client) == old
+    assert len(renewals(clinic)) == 1
+
+
+def test_a_token_is_claimed_once_in_a_while() -> None:
+    """The same token is not asked for again before the pause is over; others are."""
+    claims = Renewals()
+    assert claims.claim("a", 100.0)
+    assert not claims.claim("a", 100.0 + PAUSE_SECONDS - 1)
+    assert claims.claim("b", 101.0)
+    assert claims.claim("a", 100.0 + PAUSE_SECONDS)
+
+
+def test_claims_are_bounded() -> None:
+    """However many tokens come along, only the latest are remembered."""
+    claims = Renewals()
+    for number in range(1001):
+        assert claims.claim(str(number), 100.0)
+    assert claims.claim("0", 100.0)
+    assert not claims.claim("1000", 100.0)
