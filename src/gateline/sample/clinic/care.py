@@ -106,7 +106,7 @@ def record_counts(patient_id: int) -> dict[str, int]:
         .where(RecordEntry.patient_id == patient_id)
         .group_by(RecordEntry.kind)
     )
-    return dict.fromkeys(DETAILS, 0) | dict(db.session.execute(statement).tuples().all())
+    return dict.fromkeys(DETAILS, 0) | dict(db.session.execute(statement).all())
 
 
 def entry(patient_id: int, entry_id: int) -> RecordEntry:

@@ -186,7 +186,7 @@ def _specialties(condition: Condition) -> list[dict[str, Any]]:
         .group_by(Doctor.specialty)
         .order_by(number.desc(), Doctor.specialty)
     )
-    rows = db.session.execute(statement).tuples()
+    rows = db.session.execute(statement)
     return [{"specialty": specialty, "doctors": doctors} for specialty, doctors in rows]
 
 
@@ -201,7 +201,7 @@ def _institutions() -> list[dict[str, Any]]:
         .order_by(Institution.name)
         .limit(_TODAY_SHOWN)
     )
-    rows = db.session.execute(statement).tuples()
+    rows = db.session.execute(statement)
     return [
         {"id": str(row_id), "name": name, "doctors": doctors, "patients": patients}
         for row_id, name, doctors, patients in rows

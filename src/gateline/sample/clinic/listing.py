@@ -94,6 +94,7 @@ def _start(order: Order, query: PageQuery) -> Any | None:
     try:
         if position["order"] != order.name or not isinstance(at, str) or "\0" in at:
             raise ValueError("a cursor of another list")  # noqa: TRY301 - one refusal for all
+        at.encode()  # half a surrogate cannot be sent to PostgreSQL
         if type(row_id) is not int or not 0 < row_id <= MAX_ID:
             raise ValueError("no id")  # noqa: TRY301 - as above
         return sa.tuple_(sa.literal(order.read(at)), sa.literal(row_id, sa.BigInteger))
