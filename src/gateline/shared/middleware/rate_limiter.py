@@ -244,7 +244,8 @@ def init_rate_limiter(app: Flask, default: str | Limit) -> None:
 
 def _add_headers(response: Response) -> Response:
     answer: Verdict | None = g.get("rate_limit")
-    if answer is not None:
+    # A proxied answer that speaks of the service's own limit keeps it: that is the tighter one.
+    if answer is not None and "X-RateLimit-Limit" not in response.headers:
         response.headers.update(limit_headers(answer))
     return response
 
