@@ -5,6 +5,7 @@ import decimal
 import enum
 import time
 import uuid
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -94,6 +95,7 @@ def build_app(
         init_db(app)
     _init_health(app, service, settings, database=database)
     _init_gauges(app, service, database=database)
+    weakref.finalize(app, app.extensions[EXTENSION].kv.close)
     return app
 
 

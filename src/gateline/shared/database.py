@@ -5,6 +5,7 @@
 """
 
 import datetime as dt
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -77,6 +78,9 @@ def init_db(app: Flask) -> None:
     url = app.config.get("SQLALCHEMY_DATABASE_URI") or app.config["DATABASE_URL"]
     app.config.setdefault("SQLALCHEMY_ENGINES", {"default": engine_options(app, url)})
     db.init_app(app)
+    with app.app_context():
+        # An app that is gone leaves no connection behind; at exit they are closed in order.
+        weakref.finalize(app, db.engine.dispose)
 
 
 def engine_options(app: Flask, url: str) -> dict[str, Any]:

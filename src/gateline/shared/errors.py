@@ -21,13 +21,10 @@ def error_body(
 ) -> dict[str, Any]:
     """Return the standard body: `error`, `message` and `details` with reason and request id.
 
-    `details` may be given as keywords; they never replace `reason` and `request_id`.
+    Further keywords are added to the details.
     """
-    return {
-        "error": error or reason.error,
-        "message": message or reason.message,
-        "details": {**details, "reason": reason.code, "request_id": request_id},
-    }
+    refusal = ApiError(message, reason=reason, error=error, details=details)
+    return refusal.body(request_id)
 
 
 class ApiError(Exception):
@@ -66,13 +63,11 @@ class ApiError(Exception):
     def body(self, request_id: str) -> dict[str, Any]:
         """Return the standard error body."""
         details = {**self.details, **({"fields": self.fields} if self.fields else {})}
-        return error_body(
-            self.reason,
-            request_id=request_id,
-            message=self.message,
-            error=self.error,
-            **details,
-        )
+        return {
+            "error": self.error,
+            "message": self.message,
+            "details": {**details, "reason": self.reason.code, "request_id": request_id},
+        }
 
 
 class BadRequest(ApiError):

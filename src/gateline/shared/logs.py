@@ -35,6 +35,7 @@ _PAIR: Final = re.compile(
 )
 # Already in the message of an access line, or the same for every line of a process.
 _NOT_IN_TEXT: Final = frozenset({"method", "path", "status", "duration_ms", "route", "service"})
+_LEFT_BY_OTHERS: Final = frozenset({"message", "asctime"})
 _OURS: Final = "_gateline"
 
 
@@ -98,7 +99,8 @@ class SharedRotatingFile(RotatingFileHandler):
         """Rotate when the text would make the file too large; follow another's rotation."""
         if self.stream is None or self._was_moved():
             self._reopen()
-        if self.maxBytes > 0 and self.stream.tell() + len(text) >= self.maxBytes:
+        position = self.stream.tell() if self.stream is not None else 0
+        if self.maxBytes > 0 and position + len(text) >= self.maxBytes:
             self.doRollover()
 
     def doRollover(self) -> None:  # noqa: N802 # the standard library's name
@@ -165,7 +167,7 @@ def _formatter(service: str, log_format: str) -> logging.Formatter:
     return structlog.stdlib.ProcessorFormatter(
         fmt="%(message)s" if log_format == "json" else TEXT_FORMAT,
         processors=renderers,
-        foreign_pre_chain=[*_shared_processors(service), structlog.stdlib.ExtraAdder(), _redact],
+        foreign_pre_chain=[*_shared_processors(service), _add_extras, _redact],
         use_get_message=True,
     )
 
@@ -185,6 +187,14 @@ def _shared_processors(service: str) -> list[Processor]:
         structlog.processors.format_exc_info,
         _redact,
     ]
+
+
+def _add_extras(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Take over what was added to a record, except what other formatters leave on it."""
+    extras = {"_record": event["_record"]}
+    structlog.stdlib.ExtraAdder()(logging.getLogger(), "", extras)
+    kept = {name: value for name, value in extras.items() if name not in _LEFT_BY_OTHERS}
+    return {**kept, **event}
 
 
 def _redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

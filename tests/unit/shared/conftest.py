@@ -187,3 +187,96 @@ def login(clock: Clock) -> Callable[..., str]:
         return str(token)
 
     return open_session
+
+
+class RawServer:
+    """A server that does to each connection what a test says, byte by byte.
+
+    `script` is called with a connection for each request that was read whole, and returns whether
+    to go on reading from it. What was read is in `requests`.
+    """
+
+    def __init__(self, script: Callable[[socket.socket, bytes], bool]) -> None:
+        self.script = script
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._open: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def close(self) -> None:
+        """Hang up on everybody."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for connection in self._open:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            self._open.append(connection)
+            self._threads.append(threading.Thread(target=self._serve, args=(connection,)))
+            self._threads[-1].start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection, connection.makefile("rb") as stream, contextlib.suppress(OSError):
+            while request := read_request(stream):
+                self.requests.append(request)
+                if not self.script(connection, request):
+                    break
+
+
+def read_request(stream: Any) -> bytes:
+    """Return one whole request, or what came before the end."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        line = stream.readline()
+        if not line:
+            return head
+        head += line
+    lowered = head.lower()
+    if b"transfer-encoding: chunked" in lowered:
+        body = b""
+        while True:
+            size = int(stream.readline(), 16)
+            body += stream.read(size)
+            stream.readline()
+            if size == 0:
+                return head + body
+    if b"content-length:" in lowered:
+        length = int(lowered.partition(b"content-length:")[2].partition(b"\r\n")[0])
+        return head + bytes(stream.read(length))
+    return head
+
+
+@pytest.fixture
+def raw_server() -> Iterator[Callable[..., RawServer]]:
+    """Give a function that starts a server from a script or from the bytes it always sends."""
+    servers: list[RawServer] = []
+
+    def start(script: Callable[[socket.socket, bytes], bool] | bytes) -> RawServer:
+        if isinstance(script, bytes):
+            answer = script
+
+            def say(connection: socket.socket, _: bytes) -> bool:
+                connection.sendall(answer)
+                return b"content-length" in answer.lower()
+
+            script = say
+        servers.append(RawServer(script))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()

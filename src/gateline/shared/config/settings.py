@@ -221,6 +221,13 @@ class Settings(Rules):
     metrics_port: Port = _setting(
         9090, "Sight", "Port on which Prometheus finds the metrics.", "METRICS_PORT"
     )
+    prometheus_multiproc_dir: Path | None = _setting(
+        None,
+        "Sight",
+        "Folder in which all processes keep their figures for one common scrape. Only read from "
+        "the environment, when a process starts; `gateline up` sets it.",
+        "PROMETHEUS_MULTIPROC_DIR",
+    )
 
     rate_limit_default: Limited = _setting(
         "600/minute",
