@@ -41,6 +41,7 @@ def create_admin(body: AdminBody) -> Response:
 
 @blueprint.get("/me")
 @require_auth(allowed("admins", "me"))
+@validate()
 def read_own_profile() -> Response:
     """Show the admin that asks."""
     return row_answer("admins", current_viewer().row_id)
@@ -56,6 +57,7 @@ def change_own_profile(body: Schema) -> Response:
 
 @blueprint.get("/me/dashboard")
 @require_auth(allowed("admins", "me"))
+@validate()
 def show_dashboard() -> Response:
     """Show an admin's figures."""
     return dashboard_answer("admins")
@@ -63,6 +65,7 @@ def show_dashboard() -> Response:
 
 @blueprint.get(_ID)
 @require_auth(allowed("admins", "read"))
+@validate()
 def read_admin(admin_id: int) -> Response:
     """Show an admin."""
     return row_answer("admins", admin_id)
@@ -86,6 +89,7 @@ def change_admin(admin_id: int, body: Schema) -> Response:
 
 @blueprint.delete(_ID)
 @require_auth(allowed("admins", "delete"))
+@validate()
 def remove_admin(admin_id: int) -> Response:
     """Delete an admin softly."""
     return removed_answer("admins", admin_id)

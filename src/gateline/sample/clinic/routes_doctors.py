@@ -50,6 +50,7 @@ def create_doctor(body: DoctorBody) -> Response:
 
 @blueprint.get("/me")
 @require_auth(allowed("doctors", "me"))
+@validate()
 def read_own_profile() -> Response:
     """Show the doctor that asks."""
     return row_answer("doctors", current_viewer().row_id)
@@ -65,6 +66,7 @@ def change_own_profile(body: Schema) -> Response:
 
 @blueprint.get("/me/dashboard")
 @require_auth(allowed("doctors", "me"))
+@validate()
 def show_dashboard() -> Response:
     """Show a doctor's figures."""
     return dashboard_answer("doctors")
@@ -81,6 +83,7 @@ def read_own_appointments(query: AppointmentQuery) -> Response:
 
 @blueprint.get(_ID)
 @require_auth(allowed("doctors", "read"))
+@validate()
 def read_doctor(doctor_id: int) -> Response:
     """Show a doctor."""
     return row_answer("doctors", doctor_id)
@@ -104,6 +107,7 @@ def change_doctor(doctor_id: int, body: Schema) -> Response:
 
 @blueprint.delete(_ID)
 @require_auth(allowed("doctors", "delete"))
+@validate()
 def remove_doctor(doctor_id: int) -> Response:
     """Delete a doctor softly."""
     return removed_answer("doctors", doctor_id)

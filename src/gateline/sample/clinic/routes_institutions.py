@@ -41,6 +41,7 @@ def create_institution(body: InstitutionBody) -> Response:
 
 @blueprint.get("/me")
 @require_auth(allowed("institutions", "me"))
+@validate()
 def read_own_profile() -> Response:
     """Show the institution that asks."""
     return row_answer("institutions", current_viewer().row_id)
@@ -56,6 +57,7 @@ def change_own_profile(body: Schema) -> Response:
 
 @blueprint.get("/me/dashboard")
 @require_auth(allowed("institutions", "me"))
+@validate()
 def show_dashboard() -> Response:
     """Show an institution's figures."""
     return dashboard_answer("institutions")
@@ -63,6 +65,7 @@ def show_dashboard() -> Response:
 
 @blueprint.get(_ID)
 @require_auth(allowed("institutions", "read"))
+@validate()
 def read_institution(institution_id: int) -> Response:
     """Show an institution."""
     return row_answer("institutions", institution_id)
@@ -86,6 +89,7 @@ def change_institution(institution_id: int, body: Schema) -> Response:
 
 @blueprint.delete(_ID)
 @require_auth(allowed("institutions", "delete"))
+@validate()
 def remove_institution(institution_id: int) -> Response:
     """Delete an institution softly."""
     return removed_answer("institutions", institution_id)

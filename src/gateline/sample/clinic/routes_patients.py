@@ -56,6 +56,7 @@ def create_patient(body: PatientBody) -> Response:
 
 @blueprint.get("/me")
 @require_auth(allowed("patients", "me"))
+@validate()
 def read_own_profile() -> Response:
     """Show the patient who asks."""
     return row_answer("patients", current_viewer().row_id)
@@ -71,6 +72,7 @@ def change_own_profile(body: Schema) -> Response:
 
 @blueprint.get("/me/dashboard")
 @require_auth(allowed("patients", "me"))
+@validate()
 def show_dashboard() -> Response:
     """Show a patient's figures."""
     return dashboard_answer("patients")
@@ -86,6 +88,7 @@ def read_own_record(query: EntryQuery) -> Response:
 
 @blueprint.get("/me/care-team")
 @require_auth(allowed("patients", "me"))
+@validate()
 def read_own_team() -> Response:
     """Show who looks after the patient who asks."""
     return _team(current_viewer().row_id)
@@ -101,6 +104,7 @@ def read_own_appointments(query: AppointmentQuery) -> Response:
 
 @blueprint.get(_ID)
 @require_auth(allowed("patients", "read"))
+@validate()
 def read_patient(patient_id: int) -> Response:
     """Show a patient."""
     return row_answer("patients", patient_id)
@@ -124,6 +128,7 @@ def change_patient(patient_id: int, body: Schema) -> Response:
 
 @blueprint.delete(_ID)
 @require_auth(allowed("patients", "delete"))
+@validate()
 def remove_patient(patient_id: int) -> Response:
     """Delete a patient softly."""
     return removed_answer("patients", patient_id)
@@ -155,6 +160,7 @@ def add_entry(patient_id: int, body: EntryBody) -> Response:
 
 @blueprint.get(f"{_ID}/medical-record/<row_id:entry_id>")
 @require_auth(allowed("patients", "read_record"))
+@validate()
 def read_entry(patient_id: int, entry_id: int) -> Response:
     """Show one entry of a patient's record."""
     directory.find("patients", current_viewer(), patient_id)
@@ -163,6 +169,7 @@ def read_entry(patient_id: int, entry_id: int) -> Response:
 
 @blueprint.get(f"{_ID}/care-team")
 @require_auth(allowed("patients", "read_record"))
+@validate()
 def read_team(patient_id: int) -> Response:
     """Show who looks after a patient."""
     return _team(patient_id)
@@ -182,6 +189,7 @@ def join_team(patient_id: int, doctor_id: int, body: CareBody) -> Response:
 
 @blueprint.delete(f"{_ID}/care-team/<row_id:doctor_id>")
 @require_auth(allowed("patients", "assign_care"))
+@validate()
 def leave_team(patient_id: int, doctor_id: int) -> Response:
     """End a doctor's part in a patient's care."""
     with transaction_context():
