@@ -29,8 +29,8 @@ TITLES: Final[Mapping[str, str]] = {
     "today": "Today",
     "appointments": "Next appointments",
     "care_team": "Care team",
-    "doctors": "Doctors",
-    "patients": "Patients",
+    "doctors": "Newest doctors",
+    "patients": "Newest patients",
 }
 
 EMPTY: Final[Mapping[str, str]] = {
@@ -126,14 +126,18 @@ def facts(profile: Mapping[str, Any]) -> list[tuple[str, str | date]]:
     return [(label(name), value(profile[name])) for name in _FACTS if profile.get(name)]
 
 
-def rows(name: str, items: list[dict[str, Any]]) -> list[Row]:
-    """Return the lines of a list."""
-    make = _appointment if name in ("appointments", "today") else _person
-    return [make(item) for item in items if isinstance(item, dict)]
+def rows(name: str, items: list[dict[str, Any]], kind: Kind) -> list[Row]:
+    """Return the lines of a list, as this kind of account wants to read them."""
+    kept = [item for item in items if isinstance(item, dict)]
+    if name in ("appointments", "today"):
+        # Nobody needs to read its own name on every line.
+        others = [role for role in ("doctor", "patient") if role != kind]
+        return [_appointment(item, others) for item in kept]
+    return [_person(item) for item in kept]
 
 
-def _appointment(item: Mapping[str, Any]) -> Row:
-    people = [_name(item.get(role)) for role in ("doctor", "patient")]
+def _appointment(item: Mapping[str, Any], roles: list[str]) -> Row:
+    people = [_name(item.get(role)) for role in roles]
     return Row(
         str(item.get("reason") or "Appointment"),
         " · ".join(filter(None, people)),

@@ -17,7 +17,7 @@ from gateline.web.dashboards import compose
 from gateline.web.navigation import KINDS, Kind, dashboard_of, known_kind
 from gateline.web.presentation import account_of, dashboard_out
 from gateline.web.schemas import LoginBody, LoginOut, LogoutOut
-from gateline.web.session_cookie import give_cookie, take_cookie
+from gateline.web.session_cookie import give_cookie, take_cookie, visitor
 
 browser_api = Blueprint("browser_api", __name__, url_prefix="/api/web")
 csrf.protect(browser_api)
@@ -36,7 +36,7 @@ def log_in(kind: str, body: LoginBody) -> Response:
     known = known_kind(kind)
     if known is None:
         raise ApiError(reason=NOT_FOUND)
-    ticket = service.log_in(known, body.email, body.password)
+    ticket = service.log_in(known, body.email, body.password, visitor())
     answer = LoginOut(
         user=account_of(ticket.claims, ticket.name),
         expires_in=ticket.seconds_left(parts().clock()),

@@ -23,7 +23,7 @@ from gateline.web.navigation import (
     local_path,
 )
 from gateline.web.schemas import LoginBody
-from gateline.web.session_cookie import give_cookie, take_cookie
+from gateline.web.session_cookie import give_cookie, take_cookie, visitor
 
 pages = Blueprint("pages", __name__)
 csrf.protect(pages)
@@ -81,7 +81,7 @@ def log_in() -> Any:
     if kind is None:
         return _landing(True, problem=_INCOMPLETE, status=HTTPStatus.BAD_REQUEST)
     try:
-        ticket = service.log_in(kind, body.email, body.password)
+        ticket = service.log_in(kind, body.email, body.password, visitor())
     except ApiError as refused:
         return _landing(True, problem=refused.message, status=refused.status)
     target = local_path(request.form.get("next")) or dashboard_of(kind) or LANDING
@@ -169,7 +169,7 @@ def _dashboard(kind: Kind) -> Any:
         figures=None if found["figures"] is None else presentation.figures(found["figures"]),
         facts=None if found["profile"] is None else presentation.facts(found["profile"]),
         lists={
-            name: None if items is None else presentation.rows(name, items)
+            name: None if items is None else presentation.rows(name, items, kind)
             for name, items in lists.items()
         },
         titles=presentation.TITLES,

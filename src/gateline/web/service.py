@@ -50,14 +50,30 @@ class Ticket:
         return max(0, self.claims.exp - int(now))
 
 
-def log_in(kind: Kind, email: str, password: str) -> Ticket:
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Whose browser asks: auth limits logins by address and shows both in the list of sessions."""
+
+    address: str
+    user_agent: str = ""
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers that tell a service so."""
+        told = {"X-Forwarded-For": self.address, "User-Agent": self.user_agent}
+        return {name: value for name, value in told.items() if value}
+
+
+def log_in(kind: Kind, email: str, password: str, visitor: Visitor) -> Ticket:
     """Open a session for an account of this kind.
 
     Raises ApiError: 401 for wrong credentials, 403 for another kind of account, and what the
     auth service's absence calls for (502, 503, 504).
     """
     payload = {"email": email, "password": password, "user_type": kind}
-    answer = _json_of(proxy_service.proxy_post("auth", "/api/v1/auth/login", data=payload))
+    response = proxy_service.proxy_post(
+        "auth", "/api/v1/auth/login", data=payload, headers=visitor.headers()
+    )
+    answer = _json_of(response)
     ticket = _ticket(answer)
     if ticket.claims.user_type != kind:
         # An auth service that does not know `user_type` in a login must not weaken the rule.

@@ -1,4 +1,4 @@
-"""The browser's session cookie on answers of this service: set, renewed, cleared."""
+"""Between browser and session: who asks, and its cookie on answers: set, renewed, cleared."""
 
 import threading
 from collections import OrderedDict
@@ -12,10 +12,15 @@ from werkzeug.wrappers import Response
 from gateline.policy.identity import Identity
 from gateline.shared.app import parts
 from gateline.shared.cookies import clear_session_cookie, set_session_cookie
-from gateline.web.service import Ticket, needs_renewal, renew
+from gateline.web.service import Ticket, Visitor, needs_renewal, renew
 
 PAUSE_SECONDS: Final = 10.0
 _REMEMBERED: Final = 1000
+
+
+def visitor() -> Visitor:
+    """Return whose browser sent the current request."""
+    return Visitor(request.remote_addr or "", request.user_agent.string)
 
 
 def give_cookie(response: Response, ticket: Ticket) -> None:

@@ -50,7 +50,7 @@ def test_facts_leave_out_what_is_empty() -> None:
 
 
 def test_appointments_are_rows() -> None:
-    """An appointment is its reason, who takes part, and when."""
+    """An appointment is its reason, who else takes part, and when."""
     item = {
         "reason": "Check-up",
         "starts_at": "2026-01-02T03:04:05Z",
@@ -58,17 +58,22 @@ def test_appointments_are_rows() -> None:
         "patient": {"name": "Ana Gil"},
     }
     moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-    assert rows("appointments", [item]) == [Row("Check-up", "Dr. Ruiz · Ana Gil", moment)]
+    both = Row("Check-up", "Dr. Ruiz · Ana Gil", moment)
+    assert rows("appointments", [item], "institution") == [both]
+    assert rows("today", [item], "doctor") == [Row("Check-up", "Ana Gil", moment)]
+    assert rows("appointments", [item], "patient") == [Row("Check-up", "Dr. Ruiz", moment)]
 
 
 def test_people_are_rows() -> None:
     """A person is a name, what it does or where it is reached, and one word more."""
     doctor = {"name": "Dr. Ruiz", "specialty": "Cardiology", "part": "primary"}
     patient = {"name": "Ana Gil", "email": "ana@example.com", "date_of_birth": "1980-02-03"}
-    assert rows("care_team", [doctor]) == [Row("Dr. Ruiz", "Cardiology", "Primary")]
-    assert rows("patients", [patient]) == [Row("Ana Gil", "ana@example.com", date(1980, 2, 3))]
+    assert rows("care_team", [doctor], "patient") == [Row("Dr. Ruiz", "Cardiology", "Primary")]
+    assert rows("patients", [patient], "doctor") == [
+        Row("Ana Gil", "ana@example.com", date(1980, 2, 3))
+    ]
 
 
 def test_rubbish_in_a_list_is_left_out() -> None:
     """A member of a list that is no object is not shown and breaks nothing."""
-    assert rows("patients", ["x", None]) == []  # type: ignore[list-item]  # what a service may send
+    assert rows("patients", ["x", None], "doctor") == []  # type: ignore[list-item]  # what a service may send

@@ -90,6 +90,18 @@ def test_login_passes_credentials_as_typed(client: FlaskClient, auth: Stub) -> N
     assert asked == LOGIN | {"user_type": "patient"}
 
 
+def test_login_tells_whose_browser_it_is(client: FlaskClient, auth: Stub) -> None:
+    """Auth learns the browser's address and name: it limits logins by the one, lists the other."""
+    client.post(
+        "/api/web/auth/patient/login",
+        json=LOGIN,
+        headers={"User-Agent": "Firefox/150", "X-Forwarded-For": "203.0.113.9"},
+    )
+    headers = auth.asked[-1].headers
+    assert headers["X-Forwarded-For"] == "203.0.113.9"
+    assert headers["User-Agent"] == "Firefox/150"
+
+
 def test_wrong_password(client: FlaskClient, auth: Stub) -> None:
     """A wrong password is 401, says no more than that, and sets no cookie."""
     response = client.post("/api/web/auth/patient/login", json=LOGIN | {"password": "x"})

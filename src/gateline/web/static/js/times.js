@@ -1,8 +1,13 @@
 // Show moments in the reader's own time zone; the server can only write them in UTC.
 
-const format = new Intl.DateTimeFormat(document.documentElement.lang || "en", {
-  dateStyle: "medium",
-  timeStyle: "short",
+const english = navigator.languages.find((language) => language.startsWith("en")) ?? "en-GB";
+const format = new Intl.DateTimeFormat(english, {
+  weekday: "short",
+  day: "numeric",
+  month: "short",
+  year: "numeric",
+  hour: "numeric",
+  minute: "2-digit",
 });
 
 for (const element of document.querySelectorAll("time[data-moment]")) {
