@@ -21,6 +21,9 @@ _TITLES: Final = {
 }
 
 
+_SENTENCES: Final = {404: "The address may be mistyped, or what was here has moved."}
+
+
 def init_error_pages(app: Flask) -> None:
     """Show the standard error body as a page to whoever asks for pages.
 
@@ -48,13 +51,13 @@ def _as_page(response: Response) -> Response:
     if response.status_code < 400 or response.mimetype != "application/json" or not wants_page():
         return response
     body = response.get_json(silent=True)
-    sentence = body.get("message", "") if isinstance(body, dict) else ""
     status = response.status_code
+    said = body.get("message", "") if isinstance(body, dict) else ""
     page = render_template(
         "error.html",
         status=status,
         title=_TITLES.get(status, "That did not work"),
-        sentence=sentence,
+        sentence=_SENTENCES.get(status, said),
         request_id=g.get("request_id"),
     )
     response.set_data(page)

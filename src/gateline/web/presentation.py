@@ -56,6 +56,8 @@ _FACTS: Final = (
     "insurance_number",
 )
 
+_LABELS: Final = {"email": "E-mail", "license_number": "Licence", "insurance_number": "Insurance"}
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -123,7 +125,17 @@ def figures(found: Mapping[str, Any]) -> list[tuple[str, str | date]]:
 
 def facts(profile: Mapping[str, Any]) -> list[tuple[str, str | date]]:
     """Return what a profile says, in a fixed order and without what is empty."""
-    return [(label(name), value(profile[name])) for name in _FACTS if profile.get(name)]
+    return [
+        (_LABELS.get(name, label(name)), _fact(name, profile[name]))
+        for name in _FACTS
+        if profile.get(name)
+    ]
+
+
+def _fact(name: str, found: Any) -> str | date:
+    if name == "kind":
+        return label(str(found))
+    return str(found).removeprefix("https://") if name == "website" else value(found)
 
 
 def rows(name: str, items: list[dict[str, Any]], kind: Kind) -> list[Row]:

@@ -46,7 +46,7 @@ def test_figures_are_plain() -> None:
 def test_facts_leave_out_what_is_empty() -> None:
     """A profile shows what it holds, in a fixed order."""
     profile = {"phone": None, "blood_type": "A+", "email": "a@example.com", "version": 3}
-    assert facts(profile) == [("Email", "a@example.com"), ("Blood type", "A+")]
+    assert facts(profile) == [("E-mail", "a@example.com"), ("Blood type", "A+")]
 
 
 def test_appointments_are_rows() -> None:
