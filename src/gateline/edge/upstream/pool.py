@@ -206,9 +206,8 @@ class Pool:
             async with asyncio.timeout_at(min(deadline, loop.time() + connect_timeout)):
                 await self._dial(loop, connection)
         except BaseException as error:
-            connection.abort()
-            if not connection.connected:
-                self.forget(connection)
+            # Not every loop tells a protocol of the end of a connection that it gave up itself.
+            connection.connection_lost(None)
             raise self._connect_error(error) from error
         self.opened_total += 1
 

@@ -42,7 +42,9 @@ class Upstream:
         self.open = 0
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._run, "127.0.0.1", 0, **self._listen)
+        self._server = await asyncio.start_server(
+            self._run, "127.0.0.1", 0, limit=2**20, **self._listen
+        )
         self.port = self._server.sockets[0].getsockname()[1]
         self.target = Target.parse(f"http://127.0.0.1:{self.port}")
         self.client = Client(self._limits)
