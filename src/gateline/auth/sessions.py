@@ -25,13 +25,12 @@ from gateline.policy.reasons import (
     SESSION_EXPIRED,
     SESSION_INVALID,
     SESSION_REVOKED,
-    SESSION_STORE_UNAVAILABLE,
     TOKEN_INVALID,
 )
 from gateline.shared import sessions as store
 from gateline.shared.app import parts
 from gateline.shared.database import db, transaction_context
-from gateline.shared.errors import ApiError, NotFound
+from gateline.shared.errors import ApiError, NotFound, SessionStoreUnavailable
 from gateline.shared.tokens import Claims
 
 
@@ -163,7 +162,7 @@ def ending_sessions() -> Iterator[Ending]:
     with transaction_context():
         yield ending
     if ending.failure is not None:
-        raise ApiError(reason=SESSION_STORE_UNAVAILABLE) from ending.failure
+        raise SessionStoreUnavailable(headers={"Retry-After": "1"}) from ending.failure
 
 
 def open_sessions(user_id: int) -> Sequence[Session]:
