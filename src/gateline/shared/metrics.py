@@ -9,10 +9,9 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 from wsgiref.simple_server import WSGIServer
 
-import redis
 from prometheus_client import (
     REGISTRY,
     CollectorRegistry,
@@ -24,8 +23,11 @@ from prometheus_client import (
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
-from sqlalchemy import Engine
-from sqlalchemy.pool import QueuePool
+
+if TYPE_CHECKING:
+    # The supervisor exports metrics without a database or Valkey client of its own.
+    import redis
+    from sqlalchemy import Engine
 
 FOLDER_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -65,15 +67,17 @@ def observe_request(service: str, method: str, route: str, status: int, seconds:
     HTTP_DURATION.labels(service, verb, route).observe(seconds)
 
 
-def observe_database(service: str, engine: Engine) -> None:
+def observe_database(service: str, engine: "Engine") -> None:
     """Record how many connections the engine's pool holds."""
+    from sqlalchemy.pool import QueuePool
+
     pool = engine.pool
     if isinstance(pool, QueuePool):
         DATABASE_CONNECTIONS.labels(service, "in_use").set(pool.checkedout())
         DATABASE_CONNECTIONS.labels(service, "idle").set(pool.checkedin())
 
 
-def observe_redis(service: str, kv: redis.Redis) -> None:
+def observe_redis(service: str, kv: "redis.Redis") -> None:
     """Record how many connections the client's pool holds."""
     (idle, _), (in_use, _) = kv.connection_pool.get_connection_count()
     REDIS_CONNECTIONS.labels(service, "in_use").set(in_use)
