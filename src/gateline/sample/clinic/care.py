@@ -5,8 +5,8 @@ The functions take a patient that the caller has found for the viewer (`director
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
-from typing import Any
+from datetime import UTC, date, datetime
+from typing import Any, Final
 
 import sqlalchemy as sa
 from pydantic import ValidationError
@@ -22,6 +22,9 @@ from gateline.sample.clinic.schemas import AppointmentQuery, CareMember
 from gateline.shared.database import db
 from gateline.shared.errors import NotFound, ValidationFailed
 from gateline.shared.middleware.validation import refuse_fields
+
+# Also keeps out what PostgreSQL stores but Python cannot read back: the years before Christ.
+_FIRST_RECORD: Final = datetime(1900, 1, 1, tzinfo=UTC)
 
 _DOCTOR_REF = load_only(Doctor.name, Doctor.specialty)
 _AUTHOR = joinedload(RecordEntry.doctor).options(_DOCTOR_REF)
@@ -124,8 +127,8 @@ def entry(patient_id: int, entry_id: int) -> RecordEntry:
 def add_entry(viewer: Viewer, patient_id: int, body: EntryBody, now: datetime) -> RecordEntry:
     """Write an entry into a record, by the doctor who is the viewer."""
     recorded = body.recorded_at or now
-    if recorded > now:
-        raise ValidationFailed(fields={"recorded_at": ["It cannot be in the future."]})
+    if not _FIRST_RECORD <= recorded <= now:
+        raise ValidationFailed(fields={"recorded_at": ["must be from 1900 until now"]})
     row = RecordEntry(
         patient_id=patient_id,
         doctor_id=viewer.row_id,

@@ -173,10 +173,10 @@ def _check_references(fields: Mapping[str, Any], today: date) -> None:
     if place is not None and not _exists(
         Institution, Institution.id == place, Institution.deleted_at.is_(None)
     ):
-        problems["institution_id"] = ["There is no such institution."]
+        problems["institution_id"] = ["is no institution here"]
     born = fields.get("date_of_birth")
     if born is not None and not date(1880, 1, 1) <= born <= today:
-        problems["date_of_birth"] = ["A date from 1880 until today."]
+        problems["date_of_birth"] = ["must be from 1880 until today"]
     if problems:
         raise ValidationFailed(fields=problems)
 
@@ -200,7 +200,7 @@ def _flush() -> None:
         field = _ONCE.get(name or "")
         if field is None:
             raise
-        taken = {field: ["Somebody else has it."]}
+        taken = {field: ["is taken"]}
         raise Conflict(f"The {field} is taken.", fields=taken) from error
 
 
@@ -208,7 +208,7 @@ def _locked(fields: list[str]) -> Forbidden:
     return Forbidden(
         f"Your kind of account may not set: {', '.join(fields)}.",
         reason=ROLE_MISSING,
-        fields={field: ["Not yours to set."] for field in fields},
+        fields={field: ["is not yours to set"] for field in fields},
     )
 
 

@@ -44,7 +44,7 @@ def create_once(user_id: int, now: datetime, create: Callable[[], Answer]) -> An
         if key is None:
             return create()
         if not _KEY.fullmatch(key):
-            raise ValidationFailed(fields={HEADER: ["1 to 255 visible ASCII characters."]})
+            raise ValidationFailed(fields={HEADER: ["must be 1 to 255 visible ASCII characters"]})
         fingerprint = _fingerprint()
         if not _claim(user_id, key, fingerprint, now):
             return _kept(user_id, key, fingerprint)

@@ -91,6 +91,8 @@ def test_a_doctor_adds_entries_of_every_kind(clinic: Any, kind: str) -> None:
         ({"kind": "vitals", "title": "x", "details": []}, {"details"}),
         ({"kind": "vitals", "title": "x", "recorded_at": "2025-03-12T12:00:00"}, {"recorded_at"}),
         ({"kind": "vitals", "title": "x", "recorded_at": "2025-03-12T13:00:00Z"}, {"recorded_at"}),
+        ({"kind": "vitals", "title": "x", "recorded_at": "0001-01-01T00:00:00+14:00"},
+         {"recorded_at"}),
     ],
 )  # fmt: skip
 def test_wrong_entries_are_refused_by_field(
