@@ -44,9 +44,7 @@ def edge(
     environment = edge_environment(
         redis_url, UPSTREAM_TIMEOUT="3.5", PROMETHEUS_MULTIPROC_DIR=str(metrics_folder)
     )
-    running = RunningEdge(
-        tmp_path_factory.mktemp("edge"), environment | every_service.environment
-    )
+    running = RunningEdge(tmp_path_factory.mktemp("edge"), environment | every_service.environment)
     running.start()
     yield running
     running.stop()
@@ -73,7 +71,9 @@ def strict_edge(
 
 
 @pytest.fixture(scope="session")
-def refusing_edge(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEdge]:
+def refusing_edge(
+    redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningEdge]:
     """Run an edge whose services refuse every connection."""
     nowhere = dict.fromkeys(VARIABLES.values(), "http://127.0.0.1:1")
     environment = edge_environment(redis_url, UPSTREAM_TIMEOUT="3.5")

@@ -60,7 +60,12 @@ class People:
         self.store = SessionStore(self.kv, self.settings.session_idle_seconds)
 
     def log_in(
-        self, user_type: str = "doctor", *, lifetime: int = 1800, email: str = "", stored: bool = True
+        self,
+        user_type: str = "doctor",
+        *,
+        lifetime: int = 1800,
+        email: str = "",
+        stored: bool = True,
     ) -> Person:
         """Return a new person of this type with a session of their own."""
         user_id = next(_numbers)

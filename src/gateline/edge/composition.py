@@ -42,7 +42,12 @@ def compose(settings: Settings) -> Parts:
     pipeline = Pipeline(
         _door(settings),
         sessions=sessions,
-        forwarder=Forwarder(client, upstreams, renewer=_renewer(settings, client, upstreams)),
+        forwarder=Forwarder(
+            client,
+            upstreams,
+            max_body_bytes=settings.max_body_bytes,
+            renewer=_renewer(settings, client, upstreams),
+        ),
         recorder=recorder,
         in_flight=in_flight,
         own={"edge:health": health.health, "edge:livez": health.live, "edge:readyz": health.ready},

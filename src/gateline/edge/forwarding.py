@@ -30,7 +30,6 @@ from gateline.policy.retries import Outcome, is_repeatable, next_delay
 from gateline.policy.routes import Destination, Route, Service
 from gateline.shared.cookies import SECURE_SESSION_COOKIE, SESSION_COOKIE
 
-_MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 _STREAM_SECONDS: Final = 3600.0
 _COOKIE_WAIT_SECONDS: Final = 1.0
 _OWN_COOKIES: Final = (SESSION_COOKIE.encode() + b"=", SECURE_SESSION_COOKIE.encode() + b"=")
@@ -86,11 +85,13 @@ class Forwarder:
         client: Client,
         upstreams: Mapping[str, Upstream],
         *,
+        max_body_bytes: int,
         renewer: CookieRenewer | None = None,
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._client = client
         self._upstreams = upstreams
+        self._max_body_bytes = max_body_bytes
         self._renewer = renewer
         self._draw = draw
 
@@ -102,7 +103,7 @@ class Forwarder:
         exchange.service = destination.service
         renewal = self._renewer.begin(exchange) if self._renewer is not None else None
         loop = asyncio.get_running_loop()
-        outgoing = await _outgoing(exchange, route, destination, upstream, loop)
+        outgoing = await self._outgoing(exchange, route, destination, upstream, loop)
         asked = perf_counter()
         try:
             response = await self._ask(exchange, outgoing, loop)
@@ -113,6 +114,31 @@ class Forwarder:
         if renewal is not None:
             exchange.response_headers = await _renewed(renewal)
         await _respond(exchange, response)
+
+    async def _outgoing(
+        self,
+        exchange: Exchange,
+        route: Route,
+        destination: Destination,
+        upstream: Upstream,
+        loop: asyncio.AbstractEventLoop,
+    ) -> Outgoing:
+        """Build what goes upstream; a body that is small is read whole first."""
+        path = destination.path(exchange.path, upstream.service.prefix).encode("ascii")
+        if exchange.query:
+            path = path + b"?" + exchange.query
+        most = route.max_body_bytes or self._max_body_bytes
+        body = None if exchange.body_done else await _body(exchange, most)
+        seconds = _STREAM_SECONDS if isinstance(body, BodyStream) else upstream.service.timeout
+        return Outgoing(
+            upstream,
+            exchange.method.encode("ascii"),
+            path,
+            _headers(exchange, route),
+            body,
+            loop.time() + seconds,
+            is_repeatable(exchange.method, b"idempotency-key" in exchange.fields),
+        )
 
     async def _ask(
         self, exchange: Exchange, outgoing: Outgoing, loop: asyncio.AbstractEventLoop
@@ -176,32 +202,7 @@ class Forwarder:
         )
 
 
-async def _outgoing(
-    exchange: Exchange,
-    route: Route,
-    destination: Destination,
-    upstream: Upstream,
-    loop: asyncio.AbstractEventLoop,
-) -> Outgoing:
-    """Build what goes upstream; a body that is small is read whole first."""
-    path = destination.path(exchange.path, upstream.service.prefix).encode("ascii")
-    if exchange.query:
-        path = path + b"?" + exchange.query
-    body = None if exchange.body_done else await _body(exchange, route)
-    seconds = _STREAM_SECONDS if isinstance(body, BodyStream) else upstream.service.timeout
-    return Outgoing(
-        upstream,
-        exchange.method.encode("ascii"),
-        path,
-        _headers(exchange, route),
-        body,
-        loop.time() + seconds,
-        is_repeatable(exchange.method, b"idempotency-key" in exchange.fields),
-    )
-
-
-async def _body(exchange: Exchange, route: Route) -> bytes | BodyStream:
-    most = route.max_body_bytes or _MAX_BODY_BYTES
+async def _body(exchange: Exchange, most: int) -> bytes | BodyStream:
     body = await RequestBody(exchange, most).read()
     if isinstance(body, bytes):
         return body
@@ -215,7 +216,7 @@ def _headers(exchange: Exchange, route: Route) -> Headers:
     known = exchange.identity is not None
     headers = forward_request_headers(
         exchange.headers,
-        connection=fields.get(b"connection"),
+        connection=_connection(exchange) if b"connection" in fields else None,
         drop=(_CREDENTIALS if b"cookie" in fields else _AUTHORIZATION) if known else _NOTHING,
     )
     if known and b"cookie" in fields:
@@ -231,6 +232,11 @@ def _headers(exchange: Exchange, route: Route) -> Headers:
     if b"traceparent" not in fields:
         headers.append((b"traceparent", exchange.traceparent()))
     return headers
+
+
+def _connection(exchange: Exchange) -> bytes:
+    """Return the options of every Connection header: a client may send several."""
+    return b",".join(value for name, value in exchange.headers if name == b"connection")
 
 
 def _cookies(exchange: Exchange, *, keep_session: bool) -> Headers:
