@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from flask import Blueprint, Flask
-from werkzeug.routing import IntegerConverter, Map
+from werkzeug.routing import BaseConverter
 
 from gateline.sample.clinic import (
     routes_admins,
@@ -30,6 +30,7 @@ __all__ = ["MIGRATIONS", "PARTS", "create_app"]
 PARTS: Final = ("doctors", "patients", "institutions", "admins")
 MIGRATIONS: Final = Migrations("clinic", SCHEMA, Path(__file__).parent / "migrations" / "versions")
 
+_ID_DIGITS: Final = len(str(MAX_ID))
 _BLUEPRINTS: Final[Mapping[str, Blueprint]] = MappingProxyType(
     {
         "doctors": routes_doctors.blueprint,
@@ -40,11 +41,18 @@ _BLUEPRINTS: Final[Mapping[str, Blueprint]] = MappingProxyType(
 )
 
 
-class _RowIdConverter(IntegerConverter):
-    """A row's id in a path; what PostgreSQL could not hold is no id, so the path is unknown."""
+class _RowIdConverter(BaseConverter):
+    """A row's id in a path; a number that PostgreSQL could not hold is read as 0, which none has.
 
-    def __init__(self, url_map: Map) -> None:
-        super().__init__(url_map, min=1, max=MAX_ID)
+    Refusing it here would answer 405 instead of 404 where the address knows other methods.
+    """
+
+    regex = r"[0-9]+"
+
+    def to_python(self, value: str) -> int:
+        """Return the id."""
+        number = int(value) if len(value) <= _ID_DIGITS else 0
+        return number if number <= MAX_ID else 0
 
 
 def create_app(

@@ -129,11 +129,15 @@ def test_a_patient_sees_itself_and_nobody_else(clinic: Any) -> None:
     assert pat("PATCH", f"/api/v1/patients/{clinic.ids['quin']}", json={}).status_code == 404
 
 
-@pytest.mark.parametrize("row_id", ["0", "-1", "999999", "9223372036854775808", "abc", "1e3"])
+@pytest.mark.parametrize(
+    "row_id", ["0", "-1", "999999", "9223372036854775808", "9" * 5000, "abc", "1e3"]
+)
 def test_an_id_that_nobody_has_is_not_found(clinic: Any, row_id: str) -> None:
     """Whatever stands in the path, it is 404 and never a crash."""
-    answer = clinic.as_("root")("GET", f"/api/v1/patients/{row_id}")
-    assert answer.status_code == 404
+    root, path = clinic.as_("root"), f"/api/v1/patients/{row_id}"
+    assert root("GET", path).status_code == 404
+    assert root("PUT", path, json={"name": "N"}).status_code == 404
+    assert root("DELETE", path).status_code == 404
 
 
 def test_only_patients_have_a_patients_me(clinic: Any) -> None:
