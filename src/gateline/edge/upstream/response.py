@@ -57,7 +57,9 @@ class BodyReader:
             self._source.pause_reading()
 
     def end(self) -> None:
-        """Mark the body as whole; the connection is no longer ours."""
+        """Mark the body as whole; the connection is no longer ours, so it must not stay paused."""
+        if self._paused and self._source is not None:
+            self._source.resume_reading()
         self._source = None
         self._wake()
 
