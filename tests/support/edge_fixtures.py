@@ -42,7 +42,7 @@ def edge(
     """Run an edge with plain settings, once."""
     # The two waits before a second and third attempt take up to 1 s and 2 s.
     environment = edge_environment(
-        redis_url, UPSTREAM_TIMEOUT="3.5", PROMETHEUS_MULTIPROC_DIR=str(metrics_folder)
+        redis_url, UPSTREAM_TIMEOUT="3.5", MAX_BODY_BYTES=str(64 * 2**20), PROMETHEUS_MULTIPROC_DIR=str(metrics_folder)
     )
     running = RunningEdge(tmp_path_factory.mktemp("edge"), environment | every_service.environment)
     running.start()
@@ -58,6 +58,7 @@ def strict_edge(
     environment = edge_environment(
         redis_url,
         UPSTREAM_TIMEOUT="0.5",
+        MAX_BODY_BYTES="1000000",
         LOG_FORMAT="json",
         ALLOWED_HOSTS="127.0.0.1,*.example.org",
         CORS_ORIGINS="https://app.example.org",
