@@ -17,7 +17,7 @@ from gateline.edge.upstream.errors import (
 from gateline.edge.upstream.parsing import ResponseParser
 from gateline.edge.upstream.request import BodyStream
 from gateline.edge.upstream.response import BodyReader, Response
-from gateline.edge.upstream.timer import LazyTimer
+from gateline.edge.upstream.timer import GRAIN, LazyTimer
 from gateline.edge.upstream.upload import upload
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class Connection(asyncio.Protocol):
         "_reader",
         "_timer",
         "_transport",
+        "_unsent",
         "_upload",
         "_uses",
         "_waiter",
@@ -71,7 +72,7 @@ class Connection(asyncio.Protocol):
         self._drained: asyncio.Future[None] | None = None
         self._failure: UpstreamError | None = None
         self._write_paused = False
-        self._handed = self._uses = 0
+        self._handed = self._uses = self._unsent = 0
         self._deadline = self._read_timeout = inf
         self.busy = self.closed = False
 
@@ -156,8 +157,9 @@ class Connection(asyncio.Protocol):
 
     async def drained(self) -> None:
         """Wait until the socket has room; the upstream must make some within the read time-out."""
-        if not self._write_paused or self.closed:
+        if not self._write_paused or self.closed or self._transport is None:
             return
+        self._unsent = self._transport.get_write_buffer_size()
         self._drained = self._loop.create_future()
         self._timer.set(min(self._deadline, self._loop.time() + self._read_timeout))
         try:
@@ -236,6 +238,7 @@ class Connection(asyncio.Protocol):
             transport.write(head + body)
         else:
             transport.writelines((head, body))
+            self._unsent = transport.get_write_buffer_size()
 
     def _start_upload(self, transport: asyncio.Transport, head: bytes, body: BodyStream) -> None:
         transport.write(head)
@@ -269,7 +272,8 @@ class Connection(asyncio.Protocol):
             wanted = False
         else:
             waiter.set_result(Response(parser.status, parser.headers, _joined(parser.chunks)))
-        if wanted and parser.keep_alive and not parser.extra and self._upload is None:
+        unsent = self._upload is not None or self._write_paused
+        if wanted and parser.keep_alive and not parser.extra and not unsent:
             self._rest()
         else:
             self.abort()
@@ -319,12 +323,22 @@ class Connection(asyncio.Protocol):
         if not self.busy:
             self.abort()
             return
+        if self._write_paused and self._is_sending():
+            self._timer.set(min(self._deadline, self._loop.time() + self._read_timeout))
+            return
         phase: Phase = "response"
         if self._parser.head_complete:
             phase = "body"
         elif self._upload is not None or self._write_paused:
             phase = "send"
         self._fail(self._told(UpstreamTimeout(phase)))
+
+    def _is_sending(self) -> bool:
+        """Tell whether the upstream has taken bytes since this was last asked, in time."""
+        if self._transport is None or self._loop.time() + GRAIN >= self._deadline:
+            return False
+        before, self._unsent = self._unsent, self._transport.get_write_buffer_size()
+        return self._unsent < before
 
     def _lost(self, cause: str) -> UpstreamError:
         if self._parser.head_complete:

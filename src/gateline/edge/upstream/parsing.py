@@ -112,7 +112,7 @@ class ResponseParser:
     def on_headers_complete(self) -> None:
         """Judge the head; an interim one (1xx) is skipped."""
         llhttp = self._llhttp
-        if llhttp is None or self.complete:
+        if llhttp is None:
             return
         status = llhttp.get_status_code()
         if not 200 <= status <= 599:

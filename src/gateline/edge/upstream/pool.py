@@ -88,16 +88,18 @@ class Pool:
         return self._idle.pop()
 
     async def acquire(self, deadline: float, connect_timeout: float) -> Connection:
-        """Return a connection that is ready: a resting one, a new one, or the next one free.
+        """Return a connection: a resting one, a new one, or the next one free.
 
-        Raise ConnectFailed, PoolExhausted or UpstreamTimeout; nothing was sent in any case.
+        It is to be used at once. Raise ConnectFailed, PoolExhausted or UpstreamTimeout; nothing
+        was sent in any case.
         """
         loop = asyncio.get_running_loop()
         while True:
             connection = self.take() or await self._next(loop, deadline)
             if not connection.connected:
                 await self._connect(loop, connection, deadline, connect_timeout)
-            if connection.connected and not connection.closed:
+                return connection
+            if not connection.closed:
                 return connection
 
     async def aclose(self, grace: float = 0.0) -> None:

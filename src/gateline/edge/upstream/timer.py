@@ -5,7 +5,7 @@ from collections.abc import Callable
 from math import inf
 
 # Clocks of event loops count milliseconds; what is due within one is due.
-_GRAIN = 0.001
+GRAIN = 0.001
 
 
 class LazyTimer:
@@ -49,7 +49,7 @@ class LazyTimer:
         self._handle = None
         self._armed = inf
         due = self._due
-        if due - self._loop.time() <= _GRAIN:
+        if due - self._loop.time() <= GRAIN:
             self._due = inf
             self._callback()
         elif due < inf:

@@ -11,6 +11,7 @@ import pytest
 from gateline.edge.upstream import (
     BodyStream,
     BodyTruncated,
+    ConnectFailed,
     ConnectionLost,
     InvalidResponse,
     Limits,
@@ -224,6 +225,23 @@ def test_an_upstream_that_speaks_first(run: Run, serve: Serve, until: Any) -> No
     run(scenario())
 
 
+@pytest.mark.parametrize("greeting", [b"", b"220 mail.example ESMTP\r\n"])
+def test_an_upstream_that_hangs_up_at_once(run: Run, serve: Serve, greeting: bytes) -> None:
+    """An upstream that accepts and closes is an error after one connection, not a loop."""
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(greeting)
+
+    async def scenario() -> None:
+        async with serve(hang_up) as upstream:
+            for count in range(1, 6):
+                with pytest.raises((ConnectFailed, ConnectionLost, InvalidResponse)):
+                    await upstream.send()
+                assert upstream.accepted <= count
+
+    run(scenario())
+
+
 @pytest.mark.parametrize("rest", [b"X", b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil"])
 def test_bytes_after_the_response_poison(run: Run, serve: Serve, rest: bytes) -> None:
     """The response is good, its connection is not used again."""
@@ -402,6 +420,37 @@ def test_closing_a_streamed_response(run: Run, serve: Serve, until: Any) -> None
             await until(lambda: upstream.open == 0 and upstream.pool.open == 0)
             with pytest.raises(BodyTruncated):
                 await response.read_chunk()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("kind", ["bytes", "stream"])
+def test_a_slow_upstream_holds_the_upload_back(run: Run, serve: Serve, kind: str) -> None:
+    """A body is read no faster than the upstream takes it, and slow is not silent."""
+    produced = 0
+
+    async def produce() -> AsyncIterator[bytes]:
+        nonlocal produced
+        for _ in range(40):
+            produced += 1_000_000
+            yield b"x" * 1_000_000
+
+    async def sip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(0.05)
+        assert produced < 15_000_000
+        for _ in range(40):
+            await reader.readexactly(1_000_000)
+            await asyncio.sleep(0.01)
+        writer.write(HEAD + b"content-length: 2\r\n\r\nok")
+        await reader.read()
+
+    async def scenario() -> None:
+        async with serve(sip) as upstream:
+            body = BodyStream(produce(), 40_000_000) if kind == "stream" else b"x" * 40_000_000
+            response = await upstream.send(b"POST", body=body, read_timeout=0.3)
+            assert response.body == b"ok"
+            assert upstream.pool.idle == 1
 
     run(scenario())
 
