@@ -152,13 +152,16 @@ class RunningEdge:
         self.launch()
         assert wait_until(self.is_ready, seconds=START_SECONDS), self.output
 
+    def command(self) -> tuple[str, ...]:
+        """Return its command line."""
+        return (sys.executable, "-m", "gateline", "serve", "edge", "--port", str(self.port))
+
     def launch(self) -> None:
         """Start it without waiting."""
         clean = {name: value for name, value in os.environ.items() if not _OURS.search(name)}
-        command = (sys.executable, "-m", "gateline", "serve", "edge", "--port", str(self.port))
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                launch_command(Program("edge", command)),
+                launch_command(Program("gateway", self.command())),
                 cwd=self.folder,
                 env={**clean, **self.environment},
                 stdin=subprocess.DEVNULL,

@@ -4,9 +4,10 @@ The table, the order of the checks and their reasons are the edge's; only the fo
 synchronous. Behind an edge these routes are simply never asked for.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from flask import Blueprint, Flask, Response, g, request
 
@@ -17,14 +18,17 @@ from gateline.policy.routes import Route, RouteTable
 from gateline.shared.app import parts
 from gateline.shared.errors import ApiError
 from gateline.shared.middleware.auth import optional_session, require_auth
+from gateline.shared.middleware.error_handler import render
 from gateline.shared.proxy_service import proxy_service
 from gateline.shared.routing import platform_routes
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
 _OWN_SERVICE: Final = "web"
 _CORS: Final = "access-control-"
+_SLASHES: Final = re.compile("/{2,}")
 _PATHS: Final = ("/api/", "/api/<path:rest>", "/.well-known/jwks.json")
-
-Forward = Callable[[Route, str], Response]
 
 
 def init_gateway(app: Flask) -> None:
@@ -47,7 +51,26 @@ def init_gateway(app: Flask) -> None:
             strict_slashes=False,
             merge_slashes=False,
         )
+    gateway.register_error_handler(ApiError, _own_failure)
     app.register_blueprint(gateway)
+    app.wsgi_app = _merging_slashes(app.wsgi_app)  # type: ignore[method-assign, assignment] # Flask's documented way
+
+
+def _merging_slashes(inner: "WSGIApplication") -> "WSGIApplication":
+    """Let Flask choose the view by the path without empty segments, as the route is chosen."""
+
+    def merged(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        environ["PATH_INFO"] = _SLASHES.sub("/", environ.get("PATH_INFO", ""))
+        return inner(environ, start_response)
+
+    return merged
+
+
+def _own_failure(error: ApiError) -> Response:
+    """Answer with a refusal of the gateway itself, marked as such: it is no answer of a service."""
+    response = render(error)
+    response.headers["X-Gateline-Error"] = error.reason.code
+    return response
 
 
 def _is_preflight() -> bool:
