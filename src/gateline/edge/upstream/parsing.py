@@ -119,7 +119,8 @@ class ResponseParser:
             _check_interim(status)
             return
         headers = self._sink
-        self._check_size(headers)
+        if len(headers) > self._max_headers or self._quiet > self._max_head_bytes or self._doubtful:
+            self._check_head(llhttp, headers)
         self._sink = []
         self.status = status
         self.headers = headers
@@ -152,17 +153,17 @@ class ResponseParser:
             raise InvalidResponse(f"not an HTTP/1.x response: {data[:40]!r}")
         self._doubtful = True
 
-    def _check_size(self, headers: list[tuple[bytes, bytes]]) -> None:
+    def _check_head(
+        self, llhttp: httptools.HttpResponseParser, headers: list[tuple[bytes, bytes]]
+    ) -> None:
         if len(headers) > self._max_headers:
             raise InvalidResponse(f"more than {self._max_headers} response headers")
-        if self._quiet > self._max_head_bytes:
-            size = sum(len(name) + len(value) + 4 for name, value in headers)
-            if size > self._max_head_bytes:
-                raise InvalidResponse(f"response head over {self._max_head_bytes} bytes")
-        if self._doubtful:
-            self._doubtful = False
-            if self._llhttp and self._llhttp.get_http_version() not in ("1.0", "1.1"):
-                raise InvalidResponse("not an HTTP/1.x response")
+        # The bytes so far may include some of the body: only now is the head measured.
+        if sum(len(name) + len(value) + 4 for name, value in headers) > self._max_head_bytes:
+            raise InvalidResponse(f"response head over {self._max_head_bytes} bytes")
+        if self._doubtful and llhttp.get_http_version() not in ("1.0", "1.1"):
+            raise InvalidResponse("not an HTTP/1.x response")
+        self._doubtful = False
 
     def _check_progress(self) -> None:
         # Bounds heads, trailers, chunk extensions and floods of interim responses alike.
