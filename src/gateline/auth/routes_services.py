@@ -40,23 +40,32 @@ _RENEWALS = Limit(6000, 60)
 integration = Blueprint("integration", __name__, url_prefix="/api/auth")
 
 
-def _for_services(
-    view: Callable[P, ResponseReturnValue],
+def _for_services(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
+    """Let services in, within the limit that each has for all of these views together."""
+    return _limited(view, "integration", lambda: Limit.parse(parts().settings.service_rate_limit))
+
+
+def _for_gateways(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
+    """Let services in, within a limit fit for the browsers behind them."""
+    return _limited(view, "renewal", lambda: _RENEWALS)
+
+
+def _limited(
+    view: Callable[P, ResponseReturnValue], scope: str, limit: Callable[[], Limit]
 ) -> Callable[P, ResponseReturnValue]:
-    """Let services in, within the limit that they have for all of these views together."""
     keyed = require_service_key(view)
 
     @wraps(view)
     def limited(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
-        spend(Limit.parse(parts().settings.service_rate_limit), f"integration:{_caller()}")
+        service = calling_service()
+        if service is None:
+            rate = Limit.parse(parts().settings.service_rate_limit)
+            spend(rate, f"integration:address:{request.remote_addr}")
+        else:
+            spend(limit(), f"{scope}:service:{service}")
         return keyed(*args, **kwargs)
 
     return exempt(limited)
-
-
-def _caller() -> str:
-    service = calling_service()
-    return f"service:{service}" if service else f"address:{request.remote_addr}"
 
 
 @integration.post("/validate-token")
@@ -113,12 +122,10 @@ def revoke_user_sessions(body: RevokeSessions) -> ResponseReturnValue:
 
 
 @integration.post("/sessions/renew")
-@exempt
-@require_service_key
+@_for_gateways
 @validate(body=OneToken)
 def renew(body: OneToken) -> ResponseReturnValue:
     """Give a new access token for a session whose token nears its end."""
-    spend(_RENEWALS, f"renew:{_caller()}")
     grant = sessions.renew(body.token)
     return json_dump(
         Renewed(
