@@ -32,7 +32,7 @@ bench: $(VENV)/.dev ## Measure the edge beside its peers, one pinned core each (
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
 docs: $(VENV)/.dev ## Regenerate what is written from the code (.env.example)
-	$(BIN)/python -m gateline.shared.config > .env.example
+	$(BIN)/python -m gateline.shared.config > .env.example.new && mv .env.example.new .env.example
 
 lock: $(VENV)/.dev ## Resolve and hash-lock the requirements anew (LOCKFLAGS=--upgrade)
 	$(LOCK) --output-file requirements/runtime.txt

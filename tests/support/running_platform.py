@@ -63,9 +63,14 @@ class RunningPlatform:
         try:
             self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            self.process.kill()
+            self.kill()
             raise
         return time.monotonic() - started
+
+    def kill(self) -> None:
+        """Kill it if it still runs."""
+        self.process.kill()
+        self.process.wait()
 
 
 def start_platform(
@@ -76,16 +81,16 @@ def start_platform(
     Raises AssertionError with its output when it ends instead or takes too long.
     """
     log = folder / "output.log"
-    with log.open("ab") as output:
+    with log.open("wb") as output:
         process = launch(folder, *options, environment=environment, output=output.fileno())
     deadline = time.monotonic() + START_SECONDS
-    env: dict[str, str | None] = {}
-    while "GATELINE_URL" not in env or " is ready (" not in log.read_text(errors="replace"):
+    # The last thing that it prints at a start, after it has written the addresses down.
+    while " is ready (" not in log.read_text(errors="replace"):
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
             raise AssertionError(f"no platform, exit code {process.wait()}:\n{log.read_text()}")
         time.sleep(0.05)
-        env = dotenv_values(folder / "data" / "env")
+    env = dotenv_values(folder / "data" / "env")
     known = {name: value for name, value in env.items() if value is not None}
     return RunningPlatform(process, folder, log, known)
 
@@ -110,15 +115,35 @@ def launch(
 
 
 def processes_of(folder: Path) -> dict[int, str]:
-    """Return the live processes that belong to a platform in `folder`: pid → command line."""
+    """Return the live processes that belong to a platform in `folder`: pid → command line.
+
+    They are known by their command, their environment or, for PostgreSQL's, their working folder.
+    """
+    data = str(folder / "data")
     found = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal() and int(entry.name) != os.getpid():
-            command = _read(entry / "cmdline").replace("\0", " ").strip()
-            told = f"GATELINE_DATA_DIR={folder / 'data'}" in _read(entry / "environ").split("\0")
-            if command and (told or str(folder / "data") in command):
-                found[int(entry.name)] = command
+    for entry in Path("/proc").glob("[0-9]*"):
+        command = _read(entry / "cmdline").replace("\0", " ").strip()
+        told = f"GATELINE_DATA_DIR={data}" in _read(entry / "environ").split("\0")
+        inside = _working_folder(entry).startswith(data)
+        if command and (told or inside or data in command) and int(entry.name) != os.getpid():
+            found[int(entry.name)] = command
     return found
+
+
+def children_of(pid: int) -> dict[int, str]:
+    """Return the live children of a process: pid → command line."""
+    listing = Path(f"/proc/{pid}/task/{pid}/children")
+    return {
+        int(child): _read(Path(f"/proc/{child}/cmdline")).replace("\0", " ").strip()
+        for child in _read(listing).split()
+    }
+
+
+def _working_folder(entry: Path) -> str:
+    try:
+        return str((entry / "cwd").readlink())
+    except OSError:
+        return ""
 
 
 def _read(path: Path) -> str:

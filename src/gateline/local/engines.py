@@ -7,6 +7,7 @@ port or a password and any number of platforms live side by side.
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 
 START_SECONDS = 30.0
 _SOCKET_PATH_LIMIT = 100  # of the 104 (macOS) or 108 (Linux) bytes of sun_path
-_DATABASE_SOCKET = ".s.PGSQL.5432"
+_DATABASE_PORT = 5432  # only part of the socket's name; said everywhere, or PGPORT decides
+_DATABASE_SOCKET = f".s.PGSQL.{_DATABASE_PORT}"
+_BUILTIN_LOCALE_SINCE = 17
 
 
 class Engine(Protocol):
@@ -66,7 +69,8 @@ class Postgres:
 
     def url(self, database: str = "postgres") -> str:
         """Return the address of `database`, in SQLAlchemy's form."""
-        return f"postgresql+psycopg://postgres@/{database}?host={quote(str(self.sockets))}"
+        place = f"host={quote(str(self.sockets))}&port={_DATABASE_PORT}"
+        return f"postgresql+psycopg://postgres@/{database}?{place}"
 
     def prepare(self) -> None:
         """Create the cluster unless it exists, and end or forget what an earlier run left."""
@@ -78,7 +82,7 @@ class Postgres:
         if not (self.data / "PG_VERSION").exists():
             self._create_cluster()
         self._check_version()
-        self._end_leftover()
+        self._end_leftovers()
 
     def is_ready(self) -> bool:
         """Tell whether the server takes connections."""
@@ -96,6 +100,7 @@ class Postgres:
 
         return psycopg.connect(
             host=str(self.sockets),
+            port=_DATABASE_PORT,
             user="postgres",
             dbname=database,
             autocommit=True,
@@ -114,6 +119,7 @@ class Postgres:
 
     def _program(self, options: Mapping[str, str]) -> Program:
         settings = {
+            "port": str(_DATABASE_PORT),
             "listen_addresses": "",
             "unix_socket_directories": str(self.sockets),
             "unix_socket_permissions": "0700",
@@ -125,6 +131,7 @@ class Postgres:
         return Program(
             self.name,
             (str(self.binaries / "postgres"), "-D", str(self.data), *flags),
+            environment=_without_postgres_settings(),
             account=self.account,
             # The fast shutdown: ends sessions, writes a checkpoint. SIGTERM waits for clients.
             stop_signal=signal.SIGINT,
@@ -136,13 +143,14 @@ class Postgres:
         shutil.rmtree(fresh, ignore_errors=True)
         give(fresh, self.account)
         command = [str(self.binaries / "initdb"), "-D", str(fresh), "-U", "postgres"]
-        command += ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"]
+        command += ["--auth=trust", "--encoding=UTF8", *self._locale()]
         done = subprocess.run(  # noqa: S603 - our own command, as a list
             command,
             capture_output=True,
             text=True,
             check=False,
             cwd="/",
+            env=_without_postgres_settings(),
             user=self.account.uid if self.account else None,
             group=self.account.gid if self.account else None,
             extra_groups=[] if self.account else None,
@@ -154,36 +162,40 @@ class Postgres:
             self.data.rmdir()
         fresh.rename(self.data)
 
-    def _check_version(self) -> None:
-        made_by = (self.data / "PG_VERSION").read_text().strip()
+    def _locale(self) -> list[str]:
+        """Return the options for a locale that knows Unicode and is the same on every machine."""
+        if self._version() >= _BUILTIN_LOCALE_SINCE:
+            return ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+        return ["--locale=C.UTF-8"]
+
+    def _version(self) -> int:
         command = [str(self.binaries / "postgres"), "--version"]
         shown = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
-        ours = shown.stdout.split()[2].split(".")[0]
+        return int(re.split(r"\D", shown.stdout.split()[2])[0])
+
+    def _check_version(self) -> None:
+        made_by, ours = int((self.data / "PG_VERSION").read_text()), self._version()
         if made_by != ours:
             raise LocalError(
                 f"{self.data} was made by PostgreSQL {made_by}, this is PostgreSQL {ours}: install "
                 f"version {made_by}, or move the folder away to start anew."
             )
 
-    def _end_leftover(self) -> None:
-        """End a server that a killed supervisor left, or forget a process id that is another's.
+    def _end_leftovers(self) -> None:
+        """End what an earlier run left on these files, and only then forget that it ran.
 
-        After a restart of the machine or container the recorded id may belong to any process;
-        PostgreSQL would then refuse to start.
+        The record is not to be trusted: after a restart of the machine or container its id may be
+        any process's, and PostgreSQL would refuse to start. Nor may it be removed while a session
+        of a killed server lives on: a second server beside it destroys the data.
         """
-        record = self.data / "postmaster.pid"
-        try:
-            pid = int(record.read_text().split("\n", 1)[0])
-        except (FileNotFoundError, ValueError):
-            return
-        if not _works_in(pid, self.data):
-            record.unlink(missing_ok=True)
-            return
         for signum in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signum)
-            if wait_until(lambda: not _works_in(pid, self.data), seconds=5.0):
+            for pid in _servers_in(self.data):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signum)
+            if wait_until(lambda: not _servers_in(self.data), seconds=5.0):
+                (self.data / "postmaster.pid").unlink(missing_ok=True)
                 return
+        raise LocalError(f"An old PostgreSQL on {self.data} does not end: end it, then try again.")
 
 
 class Valkey:
@@ -243,6 +255,11 @@ class Valkey:
         return Program(self.name, (str(valkey_binary()), *flags))
 
 
+def _without_postgres_settings() -> dict[str, str]:
+    """Return the environment without PGPORT, PGDATA and their kin, meant for other servers."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+
+
 def socket_folder(wanted: Path, name: str) -> Path:
     """Return `wanted`, or a short folder of its own when a socket `name` in it is too long."""
     if len(os.fsencode(wanted / name)) <= _SOCKET_PATH_LIMIT:
@@ -283,17 +300,26 @@ def running(engine: Engine) -> Iterator[None]:
             stop(child, engine.program.stop_signal, seconds=engine.stop_seconds)
 
 
-def _works_in(pid: int, folder: Path) -> bool:
-    """Tell whether process `pid` lives and has `folder` as its working folder."""
-    proc = Path(f"/proc/{pid}/cwd")
-    if Path("/proc/self").exists():
+def _servers_in(folder: Path) -> list[int]:
+    """Return the PostgreSQL processes whose data are in `folder`."""
+    if not Path("/proc/self").exists():
+        return _servers_by_command(folder)
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            return proc.readlink() == folder.resolve()
-        return False
-    listing = subprocess.run(  # noqa: S603
-        ["ps", "-ww", "-o", "command=", "-p", str(pid)],  # noqa: S607
+            is_server = (process / "exe").readlink().name.startswith("postgres")
+            if is_server and (process / "cwd").readlink() == folder.resolve():
+                found.append(int(process.name))
+    return found
+
+
+def _servers_by_command(folder: Path) -> list[int]:
+    """Find servers where there is no /proc (macOS)."""
+    listing = subprocess.run(
+        ["ps", "-axww", "-o", "pid=,command="],  # noqa: S607 - wherever the system has it
         capture_output=True,
         text=True,
         check=False,
     )
-    return str(folder) in listing.stdout
+    rows = (line.strip().partition(" ") for line in listing.stdout.splitlines())
+    return [int(pid) for pid, _, command in rows if f"postgres -D {folder} " in command]
