@@ -20,6 +20,7 @@ def exchange(edge: RunningEdge, payload: bytes) -> list[Answer]:
         with contextlib.suppress(EOFError, OSError):
             wire.send((payload + LAST).replace(b"HOST", b"127.0.0.1:%d" % edge.port))
         with contextlib.suppress(EOFError, OSError):
+            answers.append(wire.read("HEAD" if payload.startswith(b"HEAD") else "GET"))
             while True:
                 answers.append(wire.read())
     return answers

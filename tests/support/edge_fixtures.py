@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from edge_people import People, edge_environment
 from running_edge import RunningEdge
 from scripted_services import VARIABLES, ScriptedServices
@@ -42,7 +41,10 @@ def edge(
     """Run an edge with plain settings, once."""
     # The two waits before a second and third attempt take up to 1 s and 2 s.
     environment = edge_environment(
-        redis_url, UPSTREAM_TIMEOUT="3.5", MAX_BODY_BYTES=str(64 * 2**20), PROMETHEUS_MULTIPROC_DIR=str(metrics_folder)
+        redis_url,
+        UPSTREAM_TIMEOUT="3.5",
+        MAX_BODY_BYTES=str(64 * 2**20),
+        PROMETHEUS_MULTIPROC_DIR=str(metrics_folder),
     )
     running = RunningEdge(tmp_path_factory.mktemp("edge"), environment | every_service.environment)
     running.start()

@@ -96,6 +96,10 @@ class People:
         """Delete the entry, and nothing else."""
         self.kv.delete(session_key(person.token))
 
+    def plant(self, token: str, other: str) -> None:
+        """Store the record of another token under this one."""
+        self.kv.copy(session_key(other), session_key(token), replace=True)
+
     def forget_use(self, person: Person, life: int) -> None:
         """Leave an entry this many seconds to live, as if it had not been used for long."""
         assert self.kv.expire(session_key(person.token), life)

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import uvloop
@@ -207,7 +208,7 @@ class ScriptedServices:
     async def _listen(self) -> None:
         for name in VARIABLES:
             server = await asyncio.start_server(
-                lambda reader, writer, name=name: self._serve(name, reader, writer),
+                partial(self._serve, name),
                 "127.0.0.1",
                 0,
                 limit=2**20,

@@ -6,7 +6,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-
 from edge_people import People
 from running_edge import RunningEdge
 from scripted_services import Handler, ScriptedServices, Visit, answer, cut, hang

@@ -4,7 +4,6 @@ import base64
 import json
 
 import pytest
-
 from edge_people import People
 from running_edge import Answer, RunningEdge
 from scripted_services import ScriptedServices
@@ -172,7 +171,7 @@ def test_a_token_that_is_not_ours_is_refused(
         "a.b.c",
         "x" * 9000,
     ):
-        people.kv.set(f"access_token:{forged}", people.kv.get(f"access_token:{genuine}"), ex=60)
+        people.plant(forged, genuine)
         assert refusal(edge.get(LIST, token=forged)) == (401, "token_invalid")
     answer = edge.get(LIST, [(b"Authorization", b"Bearer caf\xc3\xa9")])
     assert refusal(answer) == (401, "token_invalid")
@@ -202,8 +201,7 @@ def test_the_kinds_of_dead_tokens_are_told_apart(edge: RunningEdge, people: Peop
 def test_an_entry_of_another_session_is_no_proof(edge: RunningEdge, people: People) -> None:
     """A token is believed only with the record of its own session."""
     one, other = people.log_in(), people.log_in("admin")
-    record = people.kv.get(f"access_token:{other.token}")
-    people.kv.set(f"access_token:{one.token}", record, ex=60)
+    people.plant(one.token, other.token)
     assert refusal(edge.get(LIST, token=one.token)) == (401, "session_invalid")
 
 
