@@ -22,11 +22,17 @@ def db() -> None:
 @_service
 @click.argument("revision", default="head")
 def upgrade(service: str | None, revision: str) -> None:
-    """Upgrade to REVISION (default: the newest)."""
+    """Upgrade to REVISION (default: the newest).
+
+    With ADMIN_PASSWORD set, the first administrator is made when the accounts have no such one.
+    """
     url = _database_url()
-    for name, migrations in _migrations(service, revision, "head").items():
+    chosen = _migrations(service, revision, "head")
+    for name, migrations in chosen.items():
         migrations.upgrade(url, revision)
         click.echo(f"{name}: {migrations.current(url)}")
+    if "auth" in chosen and chosen["auth"].is_current(url):
+        _make_first_admin()
 
 
 @db.command()
@@ -53,6 +59,13 @@ def current(service: str | None) -> None:
         found, newest = migrations.current(url), migrations.head()
         state = "newest" if found == newest else f"newest is {newest}"
         click.echo(f"{name}: {found or 'empty'} ({state})")
+
+
+def _make_first_admin() -> None:
+    from gateline.local.preparation import make_first_admin
+    from gateline.shared.config import Settings
+
+    make_first_admin(Settings.load())
 
 
 def _migrations(service: str | None, *revision: str) -> "dict[str, Migrations]":

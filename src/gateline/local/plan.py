@@ -65,8 +65,15 @@ class Plan:
     def mark(self) -> str:
         """What a database carries that is ready for this plan: schemas, and who may log in."""
         secret = self.settings.secret_key.encode()
-        password = f"{self.production}:{self.settings.gateline_sample_password}".encode()
-        return f"{fingerprint()}:{hmac.new(secret, password, hashlib.sha256).hexdigest()}"
+        settings = self.settings
+        people = (
+            self.production,
+            settings.gateline_sample_password,
+            settings.admin_username,
+            settings.admin_password,
+        )
+        digest = hmac.new(secret, repr(people).encode(), hashlib.sha256).hexdigest()
+        return f"{fingerprint()}:{digest}"
 
     @property
     def production(self) -> bool:

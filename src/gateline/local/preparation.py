@@ -26,9 +26,20 @@ def main() -> None:
         connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
         for migrations in all_migrations().values():
             migrations.upgrade(settings.database_url)
+        make_first_admin(settings)
         made = load_sample_data(settings, request["passwords"], reset=request["reset"])
         write_mark(connection, request["mark"])
     json.dump({"made": made}, sys.stdout)
+
+
+def make_first_admin(settings: Settings) -> None:
+    """Make the administrator that ADMIN_USERNAME and ADMIN_PASSWORD name, if there is none yet."""
+    from gateline import auth
+    from gateline.auth import service
+
+    if settings.admin_password:
+        with auth.create_app(settings).app_context():
+            service.ensure_first_admin(settings)
 
 
 def load_sample_data(settings: Settings, passwords: Mapping[str, str], *, reset: bool) -> list[str]:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import bcrypt
 import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey
 from sqlalchemy import select
 
 from gateline.auth.models import AuditEvent, Session, User
@@ -20,6 +22,7 @@ from gateline.shared.tokens import SigningKey, Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.unit.auth.conftest import LoggedIn, MovableClock, Person
 
@@ -635,3 +638,23 @@ def test_key_set_never_shows_a_secret(client: Any) -> None:
     answer = client.get("/.well-known/jwks.json")
     assert answer.json == {"keys": []}
     assert "max-age" in answer.headers["Cache-Control"]
+
+
+def test_key_set_shows_the_public_half(
+    make_app: Callable[..., Any], person: Callable[..., Person], tmp_path: Path
+) -> None:
+    """With a key pair, tokens verify by the published key, and its private part is not there."""
+    pair = ECKey.generate_key("P-256", {"kid": "today"}, private=True)
+    keys = tmp_path / "keys.json"
+    keys.write_text(json.dumps({"keys": [pair.as_dict(private=True)]}))
+    client = make_app(jwt_algorithm="ES256", jwt_keys_file=keys).test_client(use_cookies=False)
+    [shown] = client.get("/.well-known/jwks.json").json["keys"]
+    assert (shown["kid"], shown["alg"], shown["use"]) == ("today", "ES256", "sig")
+    assert "d" not in shown
+    who = person()
+    body = {"email": who.email, "password": who.password}
+    token = client.post("/api/auth/login", json=body).json["access_token"]
+    claims = jwt.decode(token, ECKey.import_key(shown), algorithms=["ES256"]).claims
+    assert claims["user_id"] == who.id
+    headers = {"Authorization": f"Bearer {token}"}
+    assert client.get("/api/v1/auth/validate", headers=headers).status_code == 200
