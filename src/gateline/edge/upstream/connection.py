@@ -23,7 +23,7 @@ from gateline.edge.upstream.upload import upload
 if TYPE_CHECKING:
     from gateline.edge.upstream.pool import Pool
 
-# Beyond this size two buffers are cheaper than one copy.
+# Beyond this size several writes are cheaper than one copy.
 _COPY_LIMIT = 16 * 1024
 # Close a little before the upstream does: a request on its way would be lost (RFC 9112, 9.5).
 _IDLE_MARGIN = 1.0
@@ -107,7 +107,8 @@ class Connection(asyncio.Protocol):
         if not body:
             transport.write(head)
         elif isinstance(body, bytes):
-            self._write_whole(transport, head, body)
+            self._handed = _write(transport, (head, body))
+            self._unsent = transport.get_write_buffer_size()
         else:
             self._start_upload(transport, head, body)
             return waiter
@@ -152,8 +153,7 @@ class Connection(asyncio.Protocol):
         """Send a piece of the request body."""
         if self._transport is None or self.closed:
             return
-        self._handed += sum(map(len, parts))
-        self._transport.writelines(parts)
+        self._handed += _write(self._transport, parts)
 
     async def drained(self) -> None:
         """Wait until the socket has room; the upstream must make some within the read time-out."""
@@ -231,14 +231,6 @@ class Connection(asyncio.Protocol):
             self._await_more()
 
     # Sending
-
-    def _write_whole(self, transport: asyncio.Transport, head: bytes, body: bytes) -> None:
-        self._handed += len(body)
-        if len(body) <= _COPY_LIMIT:
-            transport.write(head + body)
-        else:
-            transport.writelines((head, body))
-            self._unsent = transport.get_write_buffer_size()
 
     def _start_upload(self, transport: asyncio.Transport, head: bytes, body: BodyStream) -> None:
         transport.write(head)
@@ -363,6 +355,18 @@ class Connection(asyncio.Protocol):
             reader.fail(error)
         elif waiter is not None and not waiter.done():
             waiter.set_exception(error)
+
+
+def _write(transport: asyncio.Transport, parts: tuple[bytes, ...]) -> int:
+    """Write all parts and return how many bytes they are."""
+    size = sum(map(len, parts))
+    if size <= _COPY_LIMIT:
+        transport.write(b"".join(parts))
+    else:
+        # Not writelines: asyncio's has no back-pressure in Python 3.12.
+        for part in parts:
+            transport.write(part)
+    return size
 
 
 def _joined(chunks: list[bytes]) -> bytes:
