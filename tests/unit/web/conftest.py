@@ -15,6 +15,7 @@ from werkzeug.wrappers import Request, Response
 from gateline.shared.app import Parts
 from gateline.shared.config import Settings
 from gateline.shared.cookies import SESSION_COOKIE
+from gateline.shared.proxy_service import current_proxy
 from gateline.shared.sessions import Session
 from gateline.web import create_app
 
@@ -87,9 +88,25 @@ def settings(database_url: str, redis_url: str, stub: Stub) -> Settings:
 
 
 @pytest.fixture
-def app(settings: Settings) -> Flask:
+def build(settings: Settings) -> Iterator[Callable[..., Flask]]:
+    """Give a function that builds the web service, with some settings changed."""
+    built: list[Flask] = []
+
+    def build(**changes: Any) -> Flask:
+        built.append(create_app(settings.model_copy(update=changes)))
+        return built[-1]
+
+    yield build
+    for app in built:
+        with app.app_context():
+            current_proxy().close()
+        app.extensions["gateline"].kv.close()
+
+
+@pytest.fixture
+def app(build: Callable[..., Flask]) -> Flask:
     """Give the web service."""
-    return create_app(settings)
+    return build()
 
 
 @pytest.fixture

@@ -10,9 +10,7 @@ from flask.testing import FlaskClient
 from tests.unit.web.conftest import Open, Stub
 from werkzeug.wrappers import Request, Response
 
-from gateline.shared.config import Settings
 from gateline.shared.cookies import SESSION_COOKIE
-from gateline.web import create_app
 
 Browse = Callable[..., FlaskClient]
 EVERY_METHOD = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -285,30 +283,26 @@ def test_answers_pass_through(client: FlaskClient, stub: Stub, open_session: Ope
     assert json.loads(missing.data)["message"] == "No such patient."
 
 
-def test_a_service_without_address(settings: Settings, open_session: Open) -> None:
+def test_a_service_without_address(build: Callable[..., Flask], open_session: Open) -> None:
     """A service that is not configured is 503, not a crash."""
-    client = create_app(settings.model_copy(update={"doctor_service_url": None})).test_client()
+    client = build(doctor_service_url=None).test_client()
     response = client.get("/api/v1/doctors", headers=bearer(open_session("doctor")))
     assert response.status_code == 503
     assert reason_of(response) == "upstream_unavailable"
 
 
-def test_a_service_that_is_away(settings: Settings, open_session: Open) -> None:
+def test_a_service_that_is_away(build: Callable[..., Flask], open_session: Open) -> None:
     """A service that refuses connections is 502 `upstream_refused`."""
-    away = settings.model_copy(
-        update={"doctor_service_url": "http://127.0.0.1:1", "upstream_timeout": 0.2}
-    )
-    client = create_app(away).test_client()
+    client = build(doctor_service_url="http://127.0.0.1:1", upstream_timeout=0.2).test_client()
     response = client.get("/api/v1/doctors", headers=bearer(open_session("doctor")))
     assert response.status_code == 502
     assert reason_of(response) == "upstream_refused"
 
 
 @pytest.fixture
-def cors_client(settings: Settings) -> FlaskClient:
+def cors_client(build: Callable[..., Flask]) -> FlaskClient:
     """Give a client of a gateway that lists one origin."""
-    listed = settings.model_copy(update={"cors_origins": ("https://app.example",)})
-    return create_app(listed).test_client()
+    return build(cors_origins=("https://app.example",)).test_client()
 
 
 def test_preflight_of_a_listed_origin(cors_client: FlaskClient, echo: Stub) -> None:
