@@ -105,7 +105,7 @@ def connect_args(
 ) -> dict[str, str | int]:
     """Return psycopg's arguments: who connects, and time-outs in seconds.
 
-    TCP keep-alives end a connection whose server vanished without a word.
+    TCP keep-alives and the user time-out end a connection whose server vanished without a word.
     """
     milliseconds = int(statement_timeout * 1000)
     return {
@@ -116,7 +116,7 @@ def connect_args(
         "keepalives_idle": 30,
         "keepalives_interval": 10,
         "keepalives_count": 3,
-        "tcp_user_timeout": milliseconds + 10_000,
+        "tcp_user_timeout": 10_000,
     }
 
 

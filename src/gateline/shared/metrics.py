@@ -46,6 +46,11 @@ HTTP_DURATION: Final = Histogram(
     ["service", "method", "route"],
     buckets=BUCKETS,
 )
+REFUSALS: Final = Counter(
+    "gateline_refusals_total",
+    "Requests that a service refused or failed, by the stable reason in the body.",
+    ["service", "reason"],
+)
 DATABASE_CONNECTIONS: Final = Gauge(
     "gateline_database_connections",
     "Open connections to PostgreSQL, in_use or idle.",
@@ -65,6 +70,11 @@ def observe_request(service: str, method: str, route: str, status: int, seconds:
     verb = method if method in METHODS else "OTHER"
     HTTP_REQUESTS.labels(service, verb, route, str(status)).inc()
     HTTP_DURATION.labels(service, verb, route).observe(seconds)
+
+
+def observe_refusal(service: str, reason: str) -> None:
+    """Count one answer with the standard error body."""
+    REFUSALS.labels(service, reason).inc()
 
 
 def observe_database(service: str, engine: "Engine") -> None:

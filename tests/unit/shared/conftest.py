@@ -253,7 +253,7 @@ def read_request(stream: Any) -> bytes:
             body += stream.read(size)
             stream.readline()
             if size == 0:
-                return head + body
+                return bytes(head + body)
     if b"content-length:" in lowered:
         length = int(lowered.partition(b"content-length:")[2].partition(b"\r\n")[0])
         return head + bytes(stream.read(length))

@@ -89,6 +89,8 @@ class RequestContext:
         response.headers.setdefault("Referrer-Policy", "same-origin")
         route = request.url_rule.rule if request.url_rule else metrics.UNMATCHED
         metrics.observe_request(self.service, request.method, route, response.status_code, seconds)
+        if reason := g.get("reason"):
+            metrics.observe_refusal(self.service, reason)
         self._log(response, route, seconds)
         return response
 

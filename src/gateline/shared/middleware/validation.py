@@ -21,6 +21,7 @@ from gateline.shared.errors import (
     ApiError,
     BadRequest,
     MalformedJson,
+    PayloadTooLarge,
     UnsupportedMediaType,
     ValidationFailed,
 )
@@ -149,6 +150,10 @@ def _raw_json() -> bytes:
         raw = request.get_data(cache=True)
     except ClientDisconnected:
         raise BadRequest("The body is shorter than announced.") from None
+    # A chunked body is cut at the limit without a word: what reaches it may be half a body.
+    limit = request.max_content_length
+    if limit is not None and len(raw) >= limit and len(raw) != request.content_length:
+        raise PayloadTooLarge
     if not raw.strip():
         raise MalformedJson("A JSON body is needed.")
     return raw

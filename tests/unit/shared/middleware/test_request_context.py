@@ -138,6 +138,14 @@ def test_probes_are_not_logged_at_info(
     assert not caplog.records
 
 
+def test_refusals_are_counted_by_reason(make_client: Callable[..., FlaskClient]) -> None:
+    """The reason in the body is the reason in the metrics."""
+    labels = {"service": SERVICE, "reason": "not_found"}
+    before = REGISTRY.get_sample_value("gateline_refusals_total", labels) or 0
+    make_client().get("/nothing")
+    assert REGISTRY.get_sample_value("gateline_refusals_total", labels) == before + 1
+
+
 def test_requests_are_counted_by_route(make_client: Callable[..., FlaskClient]) -> None:
     """The label is the pattern, so that a client cannot make labels."""
 

@@ -1,5 +1,6 @@
 """`@validate`: what reaches a view, and what is refused before."""
 
+import io
 from typing import Any
 
 import pytest
@@ -161,6 +162,18 @@ def test_a_body_over_the_limit_is_413(client: FlaskClient) -> None:
     """It is refused by its announced length, before it is read."""
     status, body = post(client, b" " * 5000)
     assert (status, body["details"]["reason"]) == (413, "payload_too_large")
+
+
+def test_a_chunked_body_over_the_limit_is_413(client: FlaskClient) -> None:
+    """A body that was cut at the limit is never taken for a whole one."""
+    data = b'{"user_id": 1, "lines": []}' + b" " * 5000 + b"!"
+    response = client.post(
+        "/orders",
+        input_stream=io.BytesIO(data),
+        content_type="application/json",
+        environ_overrides={"wsgi.input_terminated": True, "CONTENT_LENGTH": ""},
+    )
+    assert response.status_code == 413
 
 
 def test_a_query_is_read_from_strings(client: FlaskClient) -> None:
