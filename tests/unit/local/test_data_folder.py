@@ -11,6 +11,14 @@ import pytest
 from gateline.local.data_folder import DataFolder
 from gateline.local.errors import LocalError
 
+_DYING_HOLDER = """
+import os, pathlib, sys
+from gateline.local.data_folder import DataFolder
+
+DataFolder(pathlib.Path(sys.argv[1])).__enter__()
+os.kill(os.getpid(), 9)
+"""
+
 
 def test_a_held_folder_is_refused_to_others(tmp_path: Path) -> None:
     """The refusal is one line that names the holder's process and the way out."""
@@ -32,9 +40,7 @@ def test_the_lock_ends_with_the_block(tmp_path: Path) -> None:
 
 def test_the_lock_ends_with_the_process(tmp_path: Path) -> None:
     """A holder that was killed leaves nothing to clean up."""
-    script = "import os,sys; from gateline.local.data_folder import DataFolder; from pathlib import Path\n"
-    script += "DataFolder(Path(sys.argv[1])).__enter__(); os.kill(os.getpid(), 9)"
-    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False)
+    subprocess.run([sys.executable, "-c", _DYING_HOLDER, str(tmp_path)], check=False)
 
     with DataFolder(tmp_path):
         pass
