@@ -76,6 +76,13 @@ def test_sessions_are_known_without_postgresql(
     assert answer.status_code == 200
 
 
+def test_invalid_token_is_invalid_without_postgresql(without_database: Any) -> None:
+    """A token that is not valid is 401, and not taken for a service key to be looked up."""
+    headers = {"Authorization": "Bearer a.b.c"}
+    answer = without_database.get("/api/v1/auth/validate", headers=headers)
+    assert (answer.status_code, answer.json["details"]["reason"]) == (401, "token_invalid")
+
+
 @pytest.mark.parametrize("path", ["login", "refresh", "logout"])
 def test_people_without_valkey(
     without_valkey: Any, log_in: Callable[..., LoggedIn], path: str
