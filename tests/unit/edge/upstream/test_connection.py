@@ -410,6 +410,27 @@ def test_a_slow_reader_holds_the_upstream_back(run: Run, serve: Serve) -> None:
     run(scenario())
 
 
+def test_a_connection_is_not_left_paused(run: Run, serve: Serve, read_request: Any) -> None:
+    """When the last bytes of a body exceed the high-water mark, the next request is answered."""
+
+    async def burst(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await read_request(reader):
+            writer.write(HEAD + b"content-length: 5000\r\n\r\n")
+            await asyncio.sleep(0.01)
+            writer.write(b"x" * 5000)
+
+    async def scenario() -> None:
+        limits = Limits(high_water=1000, hold_bytes=100)
+        async with serve(burst, limits=limits) as upstream:
+            for _ in range(3):
+                response = await upstream.send(read_timeout=1)
+                await asyncio.sleep(0.02)
+                assert len(await response.read()) == 5000
+            assert upstream.accepted == 1
+
+    run(scenario())
+
+
 def test_closing_a_streamed_response(run: Run, serve: Serve, until: Any) -> None:
     """Closing before the end closes the connection; after the end it does nothing."""
 
