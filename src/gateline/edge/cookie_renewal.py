@@ -57,10 +57,10 @@ class CookieRenewer:
         now = self._clock()
         if identity.expires_at - now > self._within:
             return None
-        if self._not_before.get(token, 0.0) > now:
-            return None
         task = self._asking.get(token)
         if task is None:
+            if self._not_before.get(token, 0.0) > now:
+                return None
             task = asyncio.ensure_future(self._renew(token, secure=exchange.scheme == "https"))
             self._asking[token] = task
             task.add_done_callback(lambda _: self._asking.pop(token, None))

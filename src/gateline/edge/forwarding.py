@@ -111,7 +111,7 @@ class Forwarder:
             raise Refused(REASONS[error.reason]) from error
         finally:
             exchange.upstream_seconds = perf_counter() - asked
-        if renewal is not None:
+        if renewal is not None and not _sets_session(response):
             exchange.response_headers = await _renewed(renewal)
         await _respond(exchange, response)
 
@@ -273,6 +273,14 @@ async def _renewed(renewal: "asyncio.Task[Headers]") -> Headers:
     if renewal.done() and not renewal.cancelled() and renewal.exception() is None:
         return renewal.result()
     return []
+
+
+def _sets_session(response: Response) -> bool:
+    """Tell whether the service gives or takes the session cookie itself: a login or a logout."""
+    return any(
+        name.lower() == b"set-cookie" and value.startswith(_OWN_COOKIES)
+        for name, value in response.headers
+    )
 
 
 async def _respond(exchange: Exchange, response: Response) -> None:
