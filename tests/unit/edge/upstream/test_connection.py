@@ -460,9 +460,9 @@ def test_a_slow_upstream_holds_the_upload_back(run: Run, serve: Serve, kind: str
         await reader.readuntil(b"\r\n\r\n")
         await asyncio.sleep(0.05)
         assert produced < 15_000_000
-        for _ in range(40):
+        for megabyte in range(40):
             await reader.readexactly(1_000_000)
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.02 if megabyte < 20 else 0)
         writer.write(HEAD + b"content-length: 2\r\n\r\nok")
         await reader.read()
 
