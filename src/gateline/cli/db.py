@@ -26,8 +26,8 @@ def upgrade(service: str | None, revision: str) -> None:
 
     With ADMIN_PASSWORD set, the first administrator is made when the accounts have no such one.
     """
-    url = _database_url()
     chosen = _migrations(service, revision, "head")
+    url = _database_url()
     for name, migrations in chosen.items():
         migrations.upgrade(url, revision)
         click.echo(f"{name}: {migrations.current(url)}")
@@ -41,8 +41,8 @@ def upgrade(service: str | None, revision: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask. Downgrading deletes data.")
 def downgrade(service: str | None, revision: str, *, yes: bool) -> None:
     """Downgrade to REVISION (default: one step; `base` removes everything)."""
-    url = _database_url()
     chosen = _migrations(service, revision, "-1", "base")
+    url = _database_url()
     if not yes:
         click.confirm(f"Downgrade {', '.join(chosen)}? Data will be lost.", abort=True)
     for name, migrations in reversed(chosen.items()):

@@ -55,7 +55,7 @@ class Postgres:
     name = "postgres"
     stop_seconds = 8.0
     # What it logs at this level is its starts and stops, of which the supervisor tells.
-    noise: tuple[bytes, ...] = (b"LOG:  ",)
+    noise: tuple[bytes, ...] = (b"LOG:  ", b"FATAL:  the database system is starting up")
 
     def __init__(
         self, data: Path, sockets: Path, *, options: Mapping[str, str] | None = None

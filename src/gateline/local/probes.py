@@ -11,6 +11,7 @@ _PROBE_SECONDS = 2.0
 _POLL_SECONDS = 0.5
 _SAY_AGAIN_SECONDS = 10.0
 _PATIENCE_SECONDS = 300.0
+_PASSING = ("starting up", "shutting down", "in recovery", "too many", "slots are reserved")
 
 
 async def answers_ready(host: str, port: int, *, name: str = "localhost") -> bool:
@@ -76,15 +77,15 @@ def _try_database(url: str) -> str | None:
         plain = url.replace("postgresql+psycopg://", "postgresql://", 1)
         psycopg.connect(plain, connect_timeout=5).close()
     except psycopg.OperationalError as error:
-        reason = _last_line(error)
-        # Refusals of the server itself do not heal by waiting, except "the database is starting".
-        if "FATAL" in str(error) and "starting up" not in reason and "too many" not in reason:
+        reason = _reason(error)
+        # What the server itself refuses does not heal by waiting, unless it says so.
+        if "FATAL" in str(error) and not any(word in reason for word in _PASSING):
             raise LocalError(
                 f"PostgreSQL at {place(url)} refuses: {reason}. Correct DATABASE_URL."
             ) from error
         return reason
     except psycopg.Error as error:
-        raise LocalError(f"DATABASE_URL is not usable: {_last_line(error)}.") from error
+        raise LocalError(f"DATABASE_URL is not usable: {_reason(error)}.") from error
     return None
 
 
@@ -103,10 +104,10 @@ def _try_valkey(url: str) -> str | None:
         if isinstance(error, redis.exceptions.BusyLoadingError):
             return "it is loading its data"
         raise LocalError(
-            f"Valkey at {place(url)} refuses: {_last_line(error)}. Correct REDIS_URL."
+            f"Valkey at {place(url)} refuses: {_reason(error)}. Correct REDIS_URL."
         ) from error
     except redis.RedisError as error:
-        return _last_line(error)
+        return _reason(error)
     return None
 
 
@@ -117,6 +118,9 @@ def place(url: str) -> str:
     return unquote(host or parts.path)
 
 
-def _last_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1].rstrip(".") if lines else type(error).__name__
+def _reason(error: Exception) -> str:
+    """Return the end of the first line: clients put the place before it and advice below it."""
+    first = next(iter(str(error).splitlines()), "") or type(error).__name__
+    for mark in ("failed: ", "FATAL:  ", "connecting to "):
+        first = first.rpartition(mark)[2]
+    return first.rstrip(".")

@@ -25,6 +25,7 @@ from gateline.local.supervisor import Supervisor
 
 _PYTHON = (sys.executable, "-P", "-m")
 _EDGE_DRAIN, _SERVICE_DRAIN = 4, 2
+_IMPATIENCE_SECONDS = 1.0
 
 
 def up(options: Options) -> None:
@@ -228,13 +229,18 @@ class Platform:
         return banner.render(facts, colour=self._colour)
 
     def _listen_for_signals(self, told_to_stop: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
+        first = None
+
         def ask() -> None:
-            if told_to_stop.is_set():
+            nonlocal first
+            first = first or loop.time()
+            # One Ctrl-C may arrive twice, from the terminal and from whoever started us.
+            if loop.time() - first > _IMPATIENCE_SECONDS:
                 self._console.say("Killing what is left")
                 self._supervisor.kill()
             told_to_stop.set()
 
-        loop = asyncio.get_running_loop()
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(signum, ask)
 
