@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from tests.unit.web.conftest import Open, Stub
 
@@ -316,6 +317,17 @@ def test_a_crash_is_a_page(
     assert response.status_code == 500
     assert "secret detail" not in response.text
     assert response.headers["X-Request-ID"] in page_of(response).text
+
+
+def test_without_session_store(build: Callable[..., Flask], open_session: Open) -> None:
+    """While the session store is away the landing page is there; a dashboard says what is wrong."""
+    client = build(redis_url="redis://127.0.0.1:1/0", redis_timeout=0.2).test_client()
+    client.set_cookie(SESSION_COOKIE, open_session("patient"), domain="localhost")
+    assert client.get("/").status_code == 200
+    response = client.get("/patient/dashboard", headers={"Accept": "text/html"})
+    page = page_of(response)
+    assert response.status_code == 503
+    assert "session store" in page.text
 
 
 @pytest.mark.parametrize("path", ["/health", "/api/v1/health"])
