@@ -14,8 +14,7 @@ from flask import Response, jsonify, request
 from gateline.sample.clinic import directory
 from gateline.sample.clinic.access import Noun
 from gateline.sample.clinic.dashboards import dashboard
-from gateline.sample.clinic.idempotency import Answer, create_once
-from gateline.sample.clinic.listing import Found
+from gateline.sample.clinic.models import KeptAnswer
 from gateline.sample.clinic.schemas import (
     AdminOut,
     DoctorOut,
@@ -26,6 +25,8 @@ from gateline.sample.clinic.schemas import (
 from gateline.sample.clinic.viewers import current_viewer, now
 from gateline.shared.database import transaction_context
 from gateline.shared.errors import PreconditionFailed
+from gateline.shared.idempotency import Answer, create_once
+from gateline.shared.paging import Found
 from gateline.shared.schemas.base import Schema, json_dump
 
 _SHOWN: Final[Mapping[Noun, type[Schema]]] = MappingProxyType(
@@ -68,7 +69,7 @@ def created_answer(noun: Noun, body: Schema) -> Response:
 
 def once_answer(create: Callable[[], Answer]) -> Response:
     """Answer with what `create` makes, or with what it made for the same key before."""
-    answer = create_once(current_viewer().user_id, now(), create)
+    answer = create_once(KeptAnswer, current_viewer().user_id, now(), create)
     response = jsonify(answer.body)
     response.status_code = answer.status
     response.headers.update(answer.headers)

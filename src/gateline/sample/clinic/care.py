@@ -15,13 +15,14 @@ from sqlalchemy.orm import joinedload, load_only
 
 from gateline.sample.clinic import directory
 from gateline.sample.clinic.access import Viewer
-from gateline.sample.clinic.listing import RECORD_ORDER, Found, appointment_order, page
+from gateline.sample.clinic.listing import RECORD_ORDER, appointment_order
 from gateline.sample.clinic.models import Appointment, CareLink, Doctor, Patient, RecordEntry
 from gateline.sample.clinic.record_schemas import DETAILS, EntryBody, EntryQuery
 from gateline.sample.clinic.schemas import AppointmentQuery, CareMember
 from gateline.shared.database import db
 from gateline.shared.errors import NotFound, ValidationFailed
 from gateline.shared.middleware.validation import refuse_fields
+from gateline.shared.paging import Found, page
 
 # Also keeps out what PostgreSQL stores but Python cannot read back: the years before Christ.
 _FIRST_RECORD: Final = datetime(1900, 1, 1, tzinfo=UTC)

@@ -23,7 +23,7 @@ from gateline.sample.clinic.access import (
     locked_fields,
     may_place_at,
 )
-from gateline.sample.clinic.listing import Found, page, people_order
+from gateline.sample.clinic.listing import people_order
 from gateline.sample.clinic.models import (
     Admin,
     CareLink,
@@ -42,6 +42,7 @@ from gateline.sample.clinic.schemas import (
 from gateline.sample.clinic.visibility import Condition, in_care_of, visible
 from gateline.shared.database import db
 from gateline.shared.errors import Conflict, Forbidden, NotFound, ValidationFailed
+from gateline.shared.paging import Found, page
 
 Person = Patient | Doctor | Institution | Admin
 

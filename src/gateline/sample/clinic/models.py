@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column, relationship
 
 from gateline.shared.database import COLUMN_TYPES, metadata_for
+from gateline.shared.idempotency import KeptAnswerColumns
 
 SCHEMA: Final = "clinic"
 
@@ -187,19 +188,8 @@ class RecordEntry(Base):
     doctor: Mapped[Doctor] = relationship(lazy="raise")
 
 
-class KeptAnswer(Base):
+class KeptAnswer(KeptAnswerColumns, Base):
     """The answer to a create with an `Idempotency-Key`, kept to be given again."""
-
-    __tablename__ = "kept_answers"
-    __table_args__ = (sa.Index("kept_answers_by_age", "created_at"),)
-
-    user_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True)
-    key: Mapped[str] = mapped_column(sa.Text, primary_key=True)
-    fingerprint: Mapped[str] = mapped_column(sa.Text)
-    status: Mapped[int | None] = mapped_column(sa.Integer)
-    headers: Mapped[dict[str, str] | None] = mapped_column(JSONB(none_as_null=True))
-    body: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))
-    created_at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True))
 
 
 class SampleRow(Base):

@@ -15,7 +15,6 @@ from gateline.sample.clinic.answers import (
     replaced_answer,
     row_answer,
 )
-from gateline.sample.clinic.idempotency import Answer
 from gateline.sample.clinic.models import Appointment
 from gateline.sample.clinic.record_schemas import EntryBody, EntryOut, EntryQuery, RecordOut
 from gateline.sample.clinic.schemas import (
@@ -29,6 +28,7 @@ from gateline.sample.clinic.schemas import (
 )
 from gateline.sample.clinic.viewers import current_viewer, now
 from gateline.shared.database import transaction_context
+from gateline.shared.idempotency import Answer
 from gateline.shared.middleware.auth import require_auth
 from gateline.shared.middleware.validation import validate
 from gateline.shared.schemas.base import Schema, json_dump

@@ -1,4 +1,4 @@
-"""`Idempotency-Key` on creates."""
+"""How the clinic answers creates: once for each `Idempotency-Key`."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from gateline.sample.clinic.idempotency import LIFE
 from gateline.sample.clinic.models import KeptAnswer, Patient
+from gateline.shared.idempotency import LIFE
 
 PATH = "/api/v1/patients"
 KEY = {"Idempotency-Key": "a3f1-77"}
