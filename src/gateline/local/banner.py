@@ -48,9 +48,10 @@ def _lines(facts: Facts) -> list[tuple[str, str]]:
         ("Data", str(facts.data)),
         ("PostgreSQL", facts.database),
         ("Valkey", facts.valkey),
-        ("", ""),
     ]
     label = "Accounts"
+    if facts.passwords or facts.password_note:
+        lines.append(("", ""))
     for email, password in facts.passwords.items():
         lines.append((label, f"{email:<24} {password}"))
         label = ""

@@ -158,7 +158,8 @@ class Platform:
             passwords = dict(new_passwords(chosen))
         if await asyncio.to_thread(read_mark, plan.settings.database_url) == plan.mark:
             return {}, note
-        self._console.say("Preparing the database: migrations and sample data")
+        what = "migrations" if plan.production else "migrations and sample data"
+        self._console.say(f"Preparing the database: {what}")
         reset = bool(plan.settings.gateline_sample_password)
         done = await self._run_preparation(
             {"passwords": passwords, "reset": reset, "mark": plan.mark}
@@ -189,7 +190,10 @@ class Platform:
         if process.returncode != 0:
             self._console.write("prepare", errors)
             raise LocalError("The database could not be prepared: the reason is above.")
-        answer: dict[str, Any] = json.loads(output)
+        # The answer is the last line; what was logged before it is for people.
+        logged, _, last = output.rstrip(b"\n").rpartition(b"\n")
+        self._console.write("prepare", logged + b"\n" if logged else b"")
+        answer: dict[str, Any] = json.loads(last)
         return answer
 
     def _start_exporter(self) -> Any:
