@@ -32,7 +32,7 @@ def every_service() -> Iterator[ScriptedServices]:
     services.stop()
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def services(every_service: ScriptedServices) -> ScriptedServices:
     """Give services that follow no script yet and have seen nothing."""
     every_service.clear()
