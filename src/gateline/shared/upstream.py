@@ -247,6 +247,7 @@ class _Stream:
         self._connection = connection
         self._target = target
         self._service = service
+        self._whole = False
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -260,13 +261,15 @@ class _Stream:
             reason = failed.reason if failed else UPSTREAM_BROKEN
             raise UpstreamFailed(reason, self._service) from error
         if not block:
-            self._target.give_back(self._connection)
+            if not self._whole:
+                self._whole = True
+                self._target.give_back(self._connection)
             raise StopIteration
         return block
 
     def close(self) -> None:
         """Hang up, unless the end was reached."""
-        if not self._response.isclosed():
+        if not self._whole:
             self._response.close()
             self._connection.close()
 
