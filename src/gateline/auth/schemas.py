@@ -146,10 +146,13 @@ class SyncSession(Schema):
 
 
 class SyncUser(Schema):
-    """The state of an account, as another service sees it; what is left out stays as it is."""
+    """The state of an account, as another service sees it; what is left out stays as it is.
+
+    Only an account that is not known yet needs its `email`.
+    """
 
     id: UserId
-    email: EmailAddress
+    email: EmailAddress = ""
     first_name: Name | None = None
     last_name: Name | None = None
     profile_picture: Picture | None = None

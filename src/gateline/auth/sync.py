@@ -145,6 +145,8 @@ def _adopt(data: SyncUser) -> User:
     """Make an account under an id that another service chose, and hold it."""
     if not 0 < data.id <= _LARGEST_FOREIGN_ID:
         raise _refusal(USER_NOT_SYNCED, "id", "This is no id that an account can have.")
+    if not data.email:
+        raise _refusal(USER_NOT_SYNCED, "email", "A new account needs its e-mail address.")
     row = insert(User).values(
         id=data.id,
         email=data.email,
@@ -171,7 +173,7 @@ def _adopt(data: SyncUser) -> User:
 def _apply(user: User, data: SyncUser, stamp: datetime) -> None:
     if data.user_type is not None and data.user_type != user.user_type:
         raise _refusal(USER_NOT_SYNCED, "user_type", "The kind of an account cannot be changed.")
-    if user.email != data.email:
+    if data.email and user.email != data.email:
         user.email = data.email
         user.is_email_verified = False
     told = data.model_fields_set

@@ -29,7 +29,9 @@ import click
 def serve(
     name: str, host: str | None, port: int | None, workers: int, threads: int, drain: int
 ) -> None:
-    """Serve one service: edge, web, api, clinic or auth.
+    """Serve one service: edge, web, api, jobs, clinic or auth.
+
+    `jobs` delivers what the others left in their outbox; run it as often as you like.
 
     Needs DATABASE_URL and REDIS_URL, or a platform that `gateline up` runs from the same folder.
     A worker that crashes is replaced; SIGTERM finishes what is in flight; SIGHUP replaces the

@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     from gateline.shared.migrations import Migrations
 
 # Every service with tables has its MIGRATIONS in the package's `__init__`.
-OWNERS: Final = {"auth": "gateline.auth", "clinic": "gateline.sample.clinic"}
+OWNERS: Final = {
+    "auth": "gateline.auth",
+    "clinic": "gateline.sample.clinic",
+    "api": "gateline.api",
+}
 
 
 def all_migrations() -> "dict[str, Migrations]":

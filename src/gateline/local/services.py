@@ -10,11 +10,14 @@ from gateline.local.errors import LocalError
 
 @dataclass(frozen=True, slots=True)
 class ServiceProgram:
-    """How to serve one service: `target` names its `create_app`."""
+    """How to serve one service: `target` names its `create_app`.
+
+    The target of a `worker` serves by itself, and answers HTTP only to be asked for its health.
+    """
 
     name: str
     target: str
-    interface: Literal["asgi", "wsgi"] = "wsgi"
+    interface: Literal["asgi", "wsgi", "worker"] = "wsgi"
     url_variables: tuple[str, ...] = ()
     port: int = 5000
 
@@ -36,6 +39,8 @@ SERVICES: Mapping[str, ServiceProgram] = MappingProxyType(
             ServiceProgram(
                 "clinic", "gateline.sample.clinic:create_app", url_variables=_CLINIC_VARIABLES
             ),
+            ServiceProgram("api", "gateline.api:create_app", url_variables=("API_SERVICE_URL",)),
+            ServiceProgram("jobs", "gateline.api.jobs:serve", "worker", port=5001),
             ServiceProgram("auth", "gateline.auth:create_app", url_variables=("JWT_SERVICE_URL",)),
         )
     }

@@ -41,14 +41,21 @@ def serve(service: ServiceProgram, listen: Listen) -> None:
 
     Raises LocalError when the port is taken.
     """
+    if SUPERVISED not in os.environ:
+        check_free(listen.host, listen.port)
+    _raise_descriptor_limit()
+    if service.interface == "worker":
+        _target(service.target)(listen.host, listen.port, drain_seconds=listen.drain_seconds)
+    else:
+        _serve_with_granian(service, listen)
+
+
+def _serve_with_granian(service: ServiceProgram, listen: Listen) -> None:
     from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
     from granian.server import Server
 
-    if SUPERVISED not in os.environ:
-        check_free(listen.host, listen.port)
-    _raise_descriptor_limit()
     asgi = service.interface == "asgi"
     server = Server(
         service.target,
@@ -79,15 +86,20 @@ def load(target: str, parent: int) -> Callable[..., Any]:
     A worker left behind would keep its share of the port and answer with old code.
     """
     die_with_parent(signal.SIGKILL, parent)
-    module, _, factory = target.partition(":")
     try:
-        application: Callable[..., Any] = getattr(importlib.import_module(module), factory)()
+        application: Callable[..., Any] = _target(target)()
     except Exception as error:
         if not _is_config_error(error):
             raise
         sys.stderr.write(f"{error}\n")
         sys.exit(2)
     return application
+
+
+def _target(target: str) -> Callable[..., Any]:
+    module, _, name = target.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return found
 
 
 def _is_config_error(error: Exception) -> bool:

@@ -450,6 +450,15 @@ def test_wrong_user_fields_are_named(
     assert list(answer.json["details"]["fields"]) == [field]
 
 
+def test_an_address_may_be_left_out(call: Callable[..., Any], person: Callable[..., Person]) -> None:
+    """A service that knows only the name cannot bring back an old address, nor a deleted account."""
+    who = person()
+    assert call("sync-user", {"id": who.id, "first_name": "Eva"}).status_code == 200
+    assert (account(who.id).email, account(who.id).first_name) == (who.email, "Eva")
+    answer = call("sync-user", {"id": 2_000_000 + uuid.uuid4().int % 10**6, "first_name": "Eva"})
+    assert list(answer.json["details"]["fields"]) == ["email"]
+
+
 def test_taken_address_is_refused(call: Callable[..., Any], person: Callable[..., Person]) -> None:
     """The address of another account is refused, for a known and an unknown number alike."""
     first, second = person(), person()

@@ -1,0 +1,196 @@
+"""The worker that empties the outbox (`gateline serve jobs`); as many as you like may run.
+
+Every message is delivered at least once, those of one account in their order: procrastinate gives
+a message out only when the one before it with the same lock is done. A message that auth stumbles
+over is tried for ever, ever less often; one that it refuses for good stays in the table, `failed`.
+A worker that dies leaves messages in hand behind; the others notice its missing heartbeat and put
+them back.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import procrastinate
+import psycopg
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Job
+from procrastinate.retry import BaseRetryStrategy, RetryDecision
+from sqlalchemy import make_url
+
+from gateline.api.delivery import Delivery, Refused, SyncUsers
+from gateline.api.models import SCHEMA
+from gateline.api.outbox import QUEUE, SYNC_USER
+from gateline.policy.retries import RetryPolicy
+from gateline.shared.app import build_app
+from gateline.shared.auth_client import BULK_LIMIT, AuthClient
+from gateline.shared.config import ConfigError, Settings
+from gateline.shared.config.problems import Problem
+from gateline.shared.database import connect_args
+from gateline.shared.probe_server import probe_server
+
+_log: Final = logging.getLogger(__name__)
+_CALL_SECONDS: Final = 20.0
+_OUTAGES: Final = (ConnectorException, psycopg.Error, OSError)
+_TELLS_CONTENT: Final = frozenset({"job_error", "job_error_retry", "job_success", "start_job"})
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds: how long to wait for PostgreSQL to be back, when a silent worker counts as dead."""
+
+    reconnect: float = 1.0
+    poll: float = 5.0
+    heartbeat: float = 3.0
+    dead_after: float = 15.0
+
+
+def serve(host: str, port: int, *, drain_seconds: float) -> None:
+    """Deliver until SIGTERM or SIGINT, then finish what is in hand; answer `/readyz` meanwhile.
+
+    Raises ConfigError when it is not told where auth is.
+    """
+    settings = Settings.load()
+    client = _client(settings)
+    health = build_app(__name__, service="jobs", settings=settings)
+    logging.getLogger("procrastinate").setLevel(logging.WARNING)
+    logging.getLogger("procrastinate.worker").addFilter(_fit_for_logs)
+    with probe_server(health, host, port), contextlib.closing(client):
+        asyncio.run(_run(settings.database_url, client.sync_users, drain_seconds))
+
+
+def _client(settings: Settings) -> AuthClient:
+    needed = {
+        "JWT_SERVICE_URL": settings.jwt_service_url,
+        "SERVICE_KEY": settings.service_key,
+    }
+    missing = [Problem(name, "is needed to call auth") for name in needed if not needed[name]]
+    if missing:
+        raise ConfigError(missing)
+    # Delivery repeats by itself; a call takes as long as a hundred accounts may.
+    return AuthClient(
+        str(settings.jwt_service_url),
+        settings.service_key,
+        timeout=_CALL_SECONDS,
+        retry=RetryPolicy(attempts=1),
+    )
+
+
+async def _run(url: str, sync_users: SyncUsers, drain_seconds: float) -> None:
+    stop = asyncio.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signum, stop.set)
+    await work(url, sync_users, stop, drain_seconds=drain_seconds)
+
+
+async def work(
+    url: str,
+    sync_users: SyncUsers,
+    stop: asyncio.Event,
+    *,
+    drain_seconds: float,
+    timing: Timing = Timing(),
+) -> None:
+    """Deliver until `stop` is set; PostgreSQL may go and come back meanwhile."""
+    delivery = Delivery(sync_users)
+    delivering = asyncio.create_task(delivery.run())
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        while not stop.is_set():
+            shift = asyncio.create_task(_work_a_shift(url, delivery, timing, drain_seconds))
+            await asyncio.wait({shift, stopping, delivering}, return_when=asyncio.FIRST_COMPLETED)
+            shift.cancel()
+            await _ended(shift)
+            if delivering.done():
+                delivering.result()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), timing.reconnect)
+    finally:
+        stopping.cancel()
+        delivering.cancel()
+
+
+async def _ended(shift: "asyncio.Task[None]") -> None:
+    """Wait for a shift's end; an outage of PostgreSQL ends one, and the next one tries again."""
+    try:
+        await shift
+    except asyncio.CancelledError:
+        return
+    except _OUTAGES as error:
+        _log.warning("PostgreSQL is away (%s): trying again", type(error).__name__)
+
+
+async def _work_a_shift(url: str, delivery: Delivery, timing: Timing, drain: float) -> None:
+    app = queue_app(url, delivery)
+    async with app.open_async():
+        rescuing = asyncio.create_task(_rescue(app, timing))
+        try:
+            await app.run_worker_async(
+                queues=[QUEUE],
+                concurrency=BULK_LIMIT,
+                delete_jobs="successful",
+                install_signal_handlers=False,
+                fetch_job_polling_interval=timing.poll,
+                shutdown_graceful_timeout=max(0.0, drain - 0.5),
+                update_heartbeat_interval=timing.heartbeat,
+                stalled_worker_timeout=timing.dead_after,
+            )
+        finally:
+            rescuing.cancel()
+
+
+def queue_app(url: str, delivery: Delivery) -> procrastinate.App:
+    """Return procrastinate on our schema, with the task that hands messages to `delivery`."""
+    options = connect_args(name="gateline jobs", connect_timeout=5, statement_timeout=30)
+    options["options"] = f"{options['options']} -c search_path={SCHEMA}"
+    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    connector = procrastinate.PsycopgConnector(
+        conninfo=plain, kwargs=options, min_size=1, max_size=4, timeout=5.0
+    )
+    app = procrastinate.App(connector=connector)
+
+    @app.task(name=SYNC_USER, queue=QUEUE, retry=Persistence())
+    async def sync_user(user: Mapping[str, Any]) -> None:
+        """Tell auth how an account is."""
+        await delivery.send(user)
+
+    return app
+
+
+class Persistence(BaseRetryStrategy):
+    """Try for ever: after 1, 2, 4 … seconds up to five minutes; never what is refused for good."""
+
+    longest: Final = 300
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        """Return when to try again, None for never."""
+        if isinstance(exception, Refused):
+            return None
+        if isinstance(exception, asyncio.CancelledError):
+            return RetryDecision()  # the worker stops: another one may take it at once
+        seconds = min(self.longest, 2 ** min(job.attempts, 16))
+        _log.warning("auth stumbles over message %s: again in %s s", job.id, seconds)
+        return RetryDecision(retry_in={"seconds": seconds})
+
+
+async def _rescue(app: procrastinate.App, timing: Timing) -> None:
+    """Put back, again and again, what dead workers had in hand; repeating a message is harmless."""
+    while True:
+        with contextlib.suppress(ConnectorException):
+            left = await app.job_manager.get_stalled_jobs(
+                queue=QUEUE, seconds_since_heartbeat=timing.dead_after
+            )
+            for job in left:
+                _log.warning("putting message %s of a dead worker back", job.id)
+                await app.job_manager.retry_job(job)
+        await asyncio.sleep(timing.poll)
+
+
+def _fit_for_logs(record: logging.LogRecord) -> bool:
+    """Keep out procrastinate's lines that show a message's content; ours name the account."""
+    record.exc_info = record.exc_text = None  # an outage is no fault of the program
+    return getattr(record, "action", None) not in _TELLS_CONTENT
