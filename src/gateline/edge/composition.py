@@ -16,6 +16,7 @@ from gateline.edge.record import Recorder
 from gateline.edge.sessions import SessionMemory
 from gateline.edge.upstream import Client, Pool
 from gateline.edge.upstream import Target as Address
+from gateline.policy.cors import CorsPolicy
 from gateline.policy.routes import Destination, Route, RouteTable, Service
 from gateline.shared import kv, logs
 from gateline.shared.config import Settings
@@ -71,6 +72,8 @@ def _door(settings: Settings) -> Door:
         RouteTable((*own, *platform_routes())),
         allowed_hosts=frozenset(settings.allowed_hosts),
         trusted_origins=frozenset(settings.cors_origins) - {"*"},
+        trusted_proxies=settings.edge_trusted_proxies,
+        cors=CorsPolicy(frozenset(settings.cors_origins)),
     )
 
 

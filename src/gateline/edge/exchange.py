@@ -81,6 +81,7 @@ class Exchange:
         "sent_bytes",
         "service",
         "since",
+        "speaks_cors",
         "started",
         "status",
         "target",
@@ -109,6 +110,7 @@ class Exchange:
         self.identity_headers: Headers = []
         self.cookie_token: str | None = None
         self.response_headers: Headers = []
+        self.speaks_cors = False
         self.service = ""
         self.target = ""
         self.attempts = 0

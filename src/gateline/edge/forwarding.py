@@ -35,6 +35,7 @@ _COOKIE_WAIT_SECONDS: Final = 1.0
 _OWN_COOKIES: Final = (SESSION_COOKIE.encode() + b"=", SECURE_SESSION_COOKIE.encode() + b"=")
 _CREDENTIALS: Final = frozenset({b"authorization", b"cookie"})
 _AUTHORIZATION: Final = frozenset({b"authorization"})
+_CORS: Final = b"access-control-"
 _NOTHING: Final[frozenset[bytes]] = frozenset()
 _EMPTY_STATUS: Final = (204, 304)
 
@@ -112,7 +113,7 @@ class Forwarder:
         finally:
             exchange.upstream_seconds = perf_counter() - asked
         if renewal is not None and not _sets_session(response):
-            exchange.response_headers = await _renewed(renewal)
+            exchange.response_headers += await _renewed(renewal)
         await _respond(exchange, response)
 
     async def _outgoing(
@@ -285,6 +286,8 @@ def _sets_session(response: Response) -> bool:
 
 async def _respond(exchange: Exchange, response: Response) -> None:
     headers = forward_response_headers(response.headers)
+    if exchange.speaks_cors:
+        headers = [pair for pair in headers if not pair[0].startswith(_CORS)]
     if exchange.method == "HEAD" or response.status in _EMPTY_STATUS:
         await _respond_empty(exchange, response, headers)
     elif response.body is not None:

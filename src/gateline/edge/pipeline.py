@@ -17,6 +17,9 @@ from gateline.edge.inflight import ClientTooSlow, InFlight
 from gateline.edge.record import Recorder
 from gateline.edge.sessions import Known, SessionMemory
 from gateline.policy.admission import host_name, refuse_head, refuse_host, request_id
+from gateline.policy.clients import Network, client_behind, is_trusted
+from gateline.policy.cors import CorsPolicy, answer_headers, preflight_headers
+from gateline.policy.headers import Headers
 from gateline.policy.identity import refuse_role
 from gateline.policy.origins import is_cross_site
 from gateline.policy.paths import PathRefused, canonical
@@ -40,13 +43,18 @@ _MAX_TOKEN_BYTES: Final = 8192
 _log = logging.getLogger(__name__)
 
 
+_NO_CORS: Final = CorsPolicy()
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
-    """What the edge decides by: routes, allowed hosts, origins that may post with a cookie."""
+    """What the edge decides by: routes, allowed hosts, and whom it believes and lets read."""
 
     routes: RouteTable
     allowed_hosts: Collection[str] = ()
     trusted_origins: Collection[str] = ()
+    trusted_proxies: Collection[Network] = ()
+    cors: CorsPolicy = _NO_CORS
 
 
 class Pipeline:
@@ -98,6 +106,10 @@ class Pipeline:
             request_id(exchange.fields.get(b"x-request-id")) or f"{self._next_id(128):032x}"
         )
         self._admit(exchange, scope)
+        if self._door.cors.origins and b"origin" in exchange.fields:
+            exchange.speaks_cors = True
+            if await self._answer_preflight(exchange):
+                return
         route = self._match(exchange)
         if route.auth != "none":
             await self._identify(exchange, route)
@@ -111,6 +123,8 @@ class Pipeline:
         reason = refuse_head(exchange.method, exchange.headers, exchange.fields)
         if reason is not None:
             raise Refused(reason)
+        if self._door.trusted_proxies:
+            self._believe_proxy(exchange)
         exchange.host = host_name(exchange.fields[b"host"])
         if self._door.allowed_hosts:
             reason = refuse_host(exchange.host, self._door.allowed_hosts)
@@ -120,6 +134,37 @@ class Pipeline:
             exchange.path = canonical(scope["raw_path"]).decode("ascii")
         except PathRefused as error:
             raise Refused(PATH_NOT_ALLOWED, message=f"Not a path we take: {error}.") from error
+
+    def _believe_proxy(self, exchange: Exchange) -> None:
+        """Take address, scheme and host from a load balancer that is listed."""
+        if not is_trusted(exchange.client, self._door.trusted_proxies):
+            return
+        fields = exchange.fields
+        client = client_behind(
+            self._door.trusted_proxies,
+            forwarded_for=_header(fields, b"x-forwarded-for") or "",
+            forwarded_proto=_header(fields, b"x-forwarded-proto") or "",
+            forwarded_host="",  # the Host header decides: it is the one that was checked
+        )
+        exchange.client = client.address or exchange.client
+        exchange.scheme = client.scheme or exchange.scheme
+
+    async def _answer_preflight(self, exchange: Exchange) -> bool:
+        """Answer a browser that asks whether it may ask; else note what the answer will carry.
+
+        A preflight has no credentials by design, so it comes before anybody looks for a session.
+        """
+        fields, cors = exchange.fields, self._door.cors
+        origin = _header(fields, b"origin") or ""
+        method = _header(fields, b"access-control-request-method")
+        if exchange.method == "OPTIONS" and method is not None:
+            names = _header(fields, b"access-control-request-headers")
+            granted = preflight_headers(cors, origin, method=method, names=names)
+            if granted is not None:
+                await answers.send_whole(exchange, 204, _encoded(granted), b"")
+                return True
+        exchange.response_headers = _encoded(answer_headers(cors, origin))
+        return False
 
     def _match(self, exchange: Exchange) -> Route:
         match = self._door.routes.match(exchange.method, exchange.host, exchange.path)
@@ -221,6 +266,10 @@ def _text(token: bytes) -> str | None:
     if len(token) > _MAX_TOKEN_BYTES or not token.isascii():
         raise Refused(TOKEN_INVALID)
     return token.decode("ascii")
+
+
+def _encoded(headers: list[tuple[str, str]]) -> Headers:
+    return [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in headers]
 
 
 def _header(fields: Mapping[bytes, bytes], name: bytes) -> str | None:

@@ -16,6 +16,7 @@ from flask.json.provider import DefaultJSONProvider
 from flask_cors import CORS
 from pydantic import BaseModel
 
+from gateline.policy.cors import EXPOSED_HEADERS
 from gateline.shared import kv as valkey
 from gateline.shared import logs, metrics
 from gateline.shared.config import FlaskConfig, Settings
@@ -30,14 +31,6 @@ from gateline.shared.sessions import SessionStore
 from gateline.shared.tokens import Tokens
 
 EXTENSION: Final = "gateline"
-EXPOSED_HEADERS: Final = (
-    "Location",
-    "Retry-After",
-    "X-RateLimit-Limit",
-    "X-RateLimit-Remaining",
-    "X-RateLimit-Reset",
-    "X-Request-ID",
-)
 PREFLIGHT_SECONDS: Final = 600
 SAMPLE_SECONDS: Final = 1.0
 """Connections are counted at most that often: the gauges cost nothing per request."""
@@ -85,7 +78,7 @@ def build_app(
     # `/things` and `/things/` are the same, without a redirect that would lose a body.
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    app.extensions[EXTENSION] = _parts(settings, clock)
+    app.extensions[EXTENSION] = _parts(service, settings, clock)
 
     init_request_context(app, service=service, settings=settings)
     init_error_handlers(app)
@@ -125,14 +118,14 @@ def _json_default(value: Any) -> Any:
     return DefaultJSONProvider.default(value)
 
 
-def _parts(settings: Settings, clock: Clock) -> Parts:
+def _parts(service: str, settings: Settings, clock: Clock) -> Parts:
     kv = valkey.connect(settings)
     return Parts(
         settings=settings,
         kv=kv,
         tokens=Tokens.from_settings(settings, clock),
         sessions=SessionStore(kv, settings.session_idle_seconds, clock),
-        limiter=RateLimiter(kv, clock=clock),
+        limiter=RateLimiter(kv, prefix=f"limit:{service}:", clock=clock),
         service_keys=ServiceKeys.parse(settings.service_keys),
         clock=clock,
     )

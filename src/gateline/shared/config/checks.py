@@ -9,9 +9,8 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from gateline.policy.clients import Network
 from gateline.policy.limits import Limit
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MIN_SECRET_BYTES: Final = 32
 MIN_PASSWORD_CHARACTERS: Final = 12

@@ -10,11 +10,12 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings
 
+from gateline.policy.clients import Network
 from gateline.shared.config import checks
 
 List = Annotated[tuple[str, ...], BeforeValidator(checks.comma_list)]
 Networks = Annotated[
-    tuple[checks.Network, ...],
+    tuple[Network, ...],
     BeforeValidator(checks.networks),
     BeforeValidator(checks.comma_list),
 ]

@@ -83,6 +83,13 @@ class Settings(Rules):
         "Addresses or networks whose X-Forwarded-* headers are believed.",
         "TRUSTED_PROXIES",
     )
+    edge_trusted_proxies: Networks = _setting(
+        "",
+        "Application",
+        "Addresses or networks of proxies and load balancers in front of the edge, whose "
+        "X-Forwarded-* headers it believes; from anybody else they are replaced.",
+        "EDGE_TRUSTED_PROXIES",
+    )
     cors_origins: List = _setting(
         (),
         "Application",

@@ -1,10 +1,9 @@
 """Who really asked: X-Forwarded-* headers, believed only from listed proxies."""
 
-import ipaddress
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from gateline.shared.config.checks import Network
+from gateline.policy.clients import Network, client_behind, is_trusted
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -42,34 +41,19 @@ class TrustedProxies:
         return self._app(environ, start)
 
     def _rewrite(self, environ: dict[str, Any]) -> None:
-        hops = _parts(environ.get("HTTP_X_FORWARDED_FOR", ""))
-        client = next((hop for hop in reversed(hops) if not self._trusts(hop)), None)
-        client = client or (hops[0] if hops else None)
-        if client is not None and _address(client) is not None:
-            environ["REMOTE_ADDR"] = str(_address(client))
-        scheme = _last(environ.get("HTTP_X_FORWARDED_PROTO", "")).lower()
-        if scheme in {"http", "https"}:
-            environ["wsgi.url_scheme"] = scheme
-        if host := _last(environ.get("HTTP_X_FORWARDED_HOST", "")):
-            environ["HTTP_HOST"] = host
+        client = client_behind(
+            self._networks,
+            forwarded_for=environ.get("HTTP_X_FORWARDED_FOR", ""),
+            forwarded_proto=environ.get("HTTP_X_FORWARDED_PROTO", ""),
+            forwarded_host=environ.get("HTTP_X_FORWARDED_HOST", ""),
+        )
+        if client.address is not None:
+            environ["REMOTE_ADDR"] = client.address
+        if client.scheme is not None:
+            environ["wsgi.url_scheme"] = client.scheme
+        if client.host is not None:
+            environ["HTTP_HOST"] = client.host
 
     def _trusts(self, text: str) -> bool:
         # A peer without address speaks through a Unix socket: it is on this machine.
-        address = _address(text or "127.0.0.1")
-        return address is not None and any(address in network for network in self._networks)
-
-
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        address = ipaddress.ip_address(text.strip().strip("[]"))
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address
-
-
-def _parts(header: str) -> list[str]:
-    return [part.strip() for part in header.split(",") if part.strip()]
-
-
-def _last(header: str) -> str:
-    return (_parts(header) or [""])[-1]
+        return is_trusted(text or "127.0.0.1", self._networks)

@@ -1,0 +1,67 @@
+"""Whose word on the client counts."""
+
+import ipaddress
+
+import pytest
+
+from gateline.policy.clients import Client, client_behind, is_trusted, parse_address
+
+PROXIES = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("::1/128"))
+
+
+def _read(hops: str, proto: str = "", host: str = "") -> Client:
+    return client_behind(PROXIES, forwarded_for=hops, forwarded_proto=proto, forwarded_host=host)
+
+
+@pytest.mark.parametrize(
+    ("address", "trusted"),
+    [
+        ("10.1.2.3", True),
+        ("::1", True),
+        ("::ffff:10.1.2.3", True),
+        ("11.0.0.1", False),
+        ("", False),
+    ],
+)
+def test_is_trusted(address: str, trusted: bool) -> None:
+    """Only addresses in the listed networks are believed."""
+    assert is_trusted(address, PROXIES) is trusted
+
+
+@pytest.mark.parametrize(
+    ("hops", "address"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("6.6.6.6, 203.0.113.7", "203.0.113.7"),
+        ("6.6.6.6, 203.0.113.7, 10.0.0.2", "203.0.113.7"),
+        ("10.0.0.3, 10.0.0.2", "10.0.0.3"),
+        ("rubbish", None),
+        ("", None),
+        ("2001:db8::1", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+    ],
+)
+def test_the_client_is_the_last_untrusted_hop(hops: str, address: str | None) -> None:
+    """What a client wrote itself stands before it and does not count."""
+    assert _read(hops).address == address
+
+
+@pytest.mark.parametrize(
+    ("proto", "scheme"),
+    [("https", "https"), ("http, HTTPS", "https"), ("gopher", None), ("", None)],
+)
+def test_scheme(proto: str, scheme: str | None) -> None:
+    """The scheme is http or https, or not said."""
+    assert _read("203.0.113.7", proto).scheme == scheme
+
+
+def test_host() -> None:
+    """The host is the last one named."""
+    assert _read("203.0.113.7", host="a.example, b.example").host == "b.example"
+    assert _read("203.0.113.7").host is None
+
+
+@pytest.mark.parametrize("text", ["", "1.2.3", "1.2.3.4:80", "a", "1.2.3.4\n5"])
+def test_parse_address_refuses(text: str) -> None:
+    """Anything that is no address is none."""
+    assert parse_address(text) is None
