@@ -1,0 +1,105 @@
+"""Pages of other origins, and load balancers in front: what the edge says and whom it believes."""
+
+from collections.abc import Iterator
+
+import pytest
+from edge_people import People, edge_environment
+from running_edge import RunningEdge, Wire
+from scripted_services import ScriptedServices
+
+LISTED = (b"Origin", b"https://app.example.org")
+FOREIGN = (b"Origin", b"https://evil.example")
+PATH = "/api/v1/doctors/"
+
+
+@pytest.fixture(scope="module")
+def fronted_edge(
+    every_service: ScriptedServices, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningEdge]:
+    """Run an edge behind a load balancer on this machine, with one listed origin."""
+    environment = edge_environment(
+        redis_url,
+        EDGE_TRUSTED_PROXIES="127.0.0.1",
+        CORS_ORIGINS="https://app.example.org",
+    )
+    running = RunningEdge(
+        tmp_path_factory.mktemp("fronted-edge"), environment | every_service.environment
+    )
+    running.start()
+    yield running
+    running.stop()
+
+
+def _cors(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    return {name: value for name, value in headers if name.startswith(b"access-control-")}
+
+
+def test_a_preflight_needs_no_session(fronted_edge: RunningEdge) -> None:
+    """A listed origin's preflight is answered by the edge, before anybody looks for a session."""
+    ask = (b"Access-Control-Request-Method", b"PUT")
+    with Wire(fronted_edge.port) as wire:
+        wire.send_head("OPTIONS", PATH, [LISTED, ask])
+        answer = wire.read("OPTIONS")
+    assert answer.status == 204
+    granted = _cors(answer.headers)
+    assert granted[b"access-control-allow-origin"] == LISTED[1]
+    assert granted[b"access-control-allow-credentials"] == b"true"
+    assert b"PUT" in granted[b"access-control-allow-methods"]
+
+
+def test_a_foreign_preflight_is_refused(fronted_edge: RunningEdge) -> None:
+    """An origin that is not listed gets the route's own refusal and no grant."""
+    ask = (b"Access-Control-Request-Method", b"PUT")
+    with Wire(fronted_edge.port) as wire:
+        wire.send_head("OPTIONS", PATH, [FOREIGN, ask])
+        answer = wire.read("OPTIONS")
+    assert answer.status == 401
+    assert not _cors(answer.headers)
+
+
+def test_the_edge_speaks_for_all_services(
+    fronted_edge: RunningEdge, services: ScriptedServices, people: People
+) -> None:
+    """Answers carry the edge's grant once, refusals too; an unlisted origin gets none."""
+    person = people.log_in("doctor")
+    with Wire(fronted_edge.port) as wire:
+        wire.send_head("GET", PATH, [LISTED, person.bearer])
+        answer = wire.read()
+        wire.send_head("GET", PATH, [LISTED])
+        refused = wire.read()
+        wire.send_head("GET", PATH, [FOREIGN, person.bearer])
+        foreign = wire.read()
+    assert answer.status == 200
+    assert answer.values(b"access-control-allow-origin") == [LISTED[1]]
+    assert refused.status == 401
+    assert refused.values(b"access-control-allow-origin") == [LISTED[1]]
+    assert foreign.status == 200
+    assert not _cors(foreign.headers)
+    assert foreign.values(b"vary") == [b"Origin"]
+
+
+def test_a_listed_load_balancer_is_believed(
+    fronted_edge: RunningEdge, services: ScriptedServices
+) -> None:
+    """Address and scheme come from the last untrusted hop, and TLS in front names the cookie."""
+    headers = [
+        (b"X-Forwarded-For", b"6.6.6.6, 203.0.113.7"),
+        (b"X-Forwarded-Proto", b"https"),
+    ]
+    with Wire(fronted_edge.port) as wire:
+        wire.send_head("GET", "/", headers)
+        assert wire.read().status == 200
+    seen = dict(services.seen("/")[0].headers)
+    assert seen[b"x-forwarded-for"] == b"203.0.113.7"
+    assert seen[b"x-forwarded-proto"] == b"https"
+
+
+def test_anybody_else_is_not_believed(edge: RunningEdge, services: ScriptedServices) -> None:
+    """Without EDGE_TRUSTED_PROXIES what a client says of itself is replaced."""
+    headers = [(b"X-Forwarded-For", b"6.6.6.6"), (b"X-Forwarded-Proto", b"https")]
+    with Wire(edge.port) as wire:
+        wire.send_head("GET", "/", headers)
+        assert wire.read().status == 200
+    seen = dict(services.seen("/")[0].headers)
+    assert seen[b"x-forwarded-for"] == b"127.0.0.1"
+    assert seen[b"x-forwarded-proto"] == b"http"
