@@ -8,6 +8,12 @@ For people (JSON; `/api/v1/auth/...` also speaks cookie):
 * `POST /api/v1/auth/login`, `/logout`, `GET /api/v1/auth/validate`
 * `GET|DELETE /api/auth/sessions`, `DELETE /api/auth/sessions/{id}`
 
+For administrators (their session, by bearer or cookie), below `/api/auth/admin`:
+
+* `GET|POST /users`, `GET|PATCH|DELETE /users/{name}`, `PUT /users/{name}/password`
+* `GET /sessions`, `DELETE /sessions/{id}`, `DELETE /users/{name}/sessions`
+* `GET /audit`, `GET /figures`
+
 For services (`X-Service-Key`, or the key as bearer; 100 requests a minute each):
 
 * `POST /api/auth/validate-token`, `/sync-session`, `/sync-user`, `/revoke-user-sessions`
@@ -35,6 +41,7 @@ from gateline.auth.keys import service_of
 from gateline.auth.migrations import MIGRATIONS
 from gateline.auth.passwords import Passwords
 from gateline.auth.routes_accounts import accounts
+from gateline.auth.routes_admin import admin_api
 from gateline.auth.routes_services import integration
 from gateline.auth.routes_sessions import own_sessions
 from gateline.shared.app import Parts, build_app
@@ -54,6 +61,6 @@ def create_app(
     app.extensions["gateline"] = replace(parts, service_keys=keys)
     app.extensions["gateline.auth.passwords"] = Passwords()
     init_migrations(app, MIGRATIONS)
-    for blueprint in (accounts, own_sessions, integration):
+    for blueprint in (accounts, own_sessions, integration, admin_api):
         app.register_blueprint(blueprint)
     return app

@@ -12,12 +12,15 @@ from gateline.auth.models import AuditEvent
 from gateline.auth.moments import now
 from gateline.shared.database import db
 
+ACCOUNT_CHANGED: Final = "account_changed"
 ACCOUNT_CREATED: Final = "account_created"
+ACCOUNT_DELETED: Final = "account_deleted"
 LOGIN: Final = "login"
 LOGIN_FAILED: Final = "login_failed"
 LOGOUT: Final = "logout"
 PASSWORD_CHANGED: Final = "password_changed"  # noqa: S105 - an event, no secret
 PASSWORD_REFUSED: Final = "password_refused"  # noqa: S105 - as above
+PASSWORD_RESET: Final = "password_reset"  # noqa: S105 - as above
 SERVICE_KEY_CREATED: Final = "service_key_created"
 SERVICE_KEY_REVOKED: Final = "service_key_revoked"
 SESSION_ENDED: Final = "session_ended"

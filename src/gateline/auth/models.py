@@ -33,6 +33,7 @@ class User(Base):
     __table_args__ = (
         Index("uq_users_email", func.lower(text("email")), unique=True),
         Index("uq_users_username", func.lower(text("username")), unique=True),
+        Index("ix_users_newest", "created_at", "id"),
         CheckConstraint(f"user_type IN {USER_TYPES!r}", name="user_type"),
     )
 
@@ -71,6 +72,7 @@ class Session(Base):
         Index(
             "ix_sessions_open", "user_id", "created_at", postgresql_where=text("ended_at IS NULL")
         ),
+        Index("ix_sessions_newest", "created_at", "sid", postgresql_where=text("ended_at IS NULL")),
         Index("uq_sessions_external_id", "user_id", "external_id", unique=True),
     )
 
@@ -116,7 +118,10 @@ class AuditEvent(Base):
     """
 
     __tablename__ = "audit_events"
-    __table_args__ = (Index("ix_audit_events_user_id", "user_id", "id"),)
+    __table_args__ = (
+        Index("ix_audit_events_user_id", "user_id", "id"),
+        Index("ix_audit_events_latest", "occurred_at", "id"),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     occurred_at: Mapped[datetime]

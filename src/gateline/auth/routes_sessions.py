@@ -24,10 +24,9 @@ csrf.protect(own_sessions)
 @validate(query=PageQuery)
 def list_sessions(query: PageQuery) -> ResponseReturnValue:
     """List one's living sessions, newest first."""
-    rows = sessions.page_of_sessions(g.current_user["user_id"], query.limit + 1, _after(query))
+    rows = sessions.page_of_sessions(g.current_user["user_id"], query.limit + 1, place_of(query))
     shown = rows[: query.limit]
-    more = len(rows) > query.limit
-    cursor = encode_cursor(created_at=shown[-1].created_at, sid=shown[-1].sid) if more else None
+    cursor = cursor_after(shown[-1]) if len(rows) > query.limit else None
     page = Page[SessionOut](items=[_session_out(row) for row in shown], next_cursor=cursor)
     return json_dump(page)
 
@@ -56,7 +55,8 @@ def keep_out_of_caches(response: Response) -> Response:
     return response
 
 
-def _after(query: PageQuery) -> tuple[datetime, UUID] | None:
+def place_of(query: PageQuery) -> sessions.SessionPlace | None:
+    """Return where a page of sessions starts, None at the beginning; raise ValidationFailed."""
     position = query.position("created_at", "sid")
     if position is None:
         return None
@@ -66,6 +66,11 @@ def _after(query: PageQuery) -> tuple[datetime, UUID] | None:
     except (ValueError, TypeError, AttributeError, OverflowError) as error:
         refusal = {"cursor": ["is not a cursor of this list"]}
         raise ValidationFailed(fields=refusal) from error
+
+
+def cursor_after(row: Session) -> str:
+    """Return the cursor of the page that starts behind this session."""
+    return encode_cursor(created_at=row.created_at, sid=row.sid)
 
 
 def _session_out(row: Session) -> SessionOut:

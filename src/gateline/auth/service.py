@@ -98,12 +98,18 @@ def ensure_first_admin(settings: Settings) -> User | None:
     existing = find_user(name)
     if existing is not None:
         return existing
-    email = name if "@" in name else f"{name}@example.com"
     username = None if "@" in name else name
     try:
-        return create_account(email, password, "admin", username=username, verified=True)
+        return create_account(
+            first_address(name), password, "admin", username=username, verified=True
+        )
     except Conflict:  # another process was faster, or the address belongs to somebody else
         return find_user(name)
+
+
+def first_address(name: str) -> str:
+    """Return the e-mail address that an account starts with when only its user name is given."""
+    return name if "@" in name else f"{name}@example.com"
 
 
 def find_user(name: str) -> User | None:

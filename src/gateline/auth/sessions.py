@@ -33,6 +33,9 @@ from gateline.shared.database import db, transaction_context
 from gateline.shared.errors import ApiError, NotFound, SessionStoreUnavailable
 from gateline.shared.tokens import Claims
 
+SessionPlace = tuple[datetime, UUID]
+"""Where a session stands in a list: when it began, and its id."""
+
 
 @dataclass(frozen=True, slots=True)
 class Device:
@@ -176,9 +179,7 @@ def find_session(sid: UUID) -> Session | None:
     return db.session.get(Session, sid, populate_existing=True)
 
 
-def page_of_sessions(
-    user_id: int, limit: int, after: tuple[datetime, UUID] | None
-) -> Sequence[Session]:
+def page_of_sessions(user_id: int, limit: int, after: SessionPlace | None) -> Sequence[Session]:
     """Return up to `limit` living sessions of a user, newest first, after the given place."""
     wanted = (
         select(Session)
