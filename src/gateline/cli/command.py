@@ -11,7 +11,13 @@ from gateline import __version__
 
 # name → the module below gateline.cli that has a click command of that name
 _COMMANDS: Mapping[str, str] = MappingProxyType(
-    {"up": "up", "serve": "serve", "db": "db", "service-key": "service_keys"}
+    {
+        "up": "up",
+        "serve": "serve",
+        "db": "db",
+        "service-key": "service_keys",
+        "simulate": "simulate",
+    }
 )
 
 
@@ -36,7 +42,8 @@ def cli() -> None:
 
     `gateline up` starts everything on this machine: PostgreSQL, Valkey, the edge and all services,
     with sample data to try it on. `gateline serve NAME` runs one service, in a container or beside
-    a running platform. `gateline db` moves the database schema.
+    a running platform. `gateline db` moves the database schema; `gateline simulate` makes
+    something happen.
 
     Settings come from options, then the environment, then `.env`, then `config.py`;
     `.env.example` lists all of them.

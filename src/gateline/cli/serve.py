@@ -29,7 +29,7 @@ import click
 def serve(
     name: str, host: str | None, port: int | None, workers: int, threads: int, drain: int
 ) -> None:
-    """Serve one service: edge, web, api, jobs, clinic or auth.
+    """Serve one service: edge, web, api, jobs, clinic, retail or auth.
 
     `jobs` delivers what the others left in their outbox; run it as often as you like.
 

@@ -14,7 +14,7 @@ from gateline.shared.config import Settings
 from gateline.shared.config.layers import gather
 from gateline.shared.config.settings import variables_of
 
-KEYED_SERVICES: Final = ("edge", "web", "api", "jobs", "clinic", "auth", "local")
+KEYED_SERVICES: Final = ("edge", "web", "api", "jobs", "clinic", "retail", "auth", "local")
 _SECRETS: Final = ("SECRET_KEY", "SERVICE_KEYS", "SERVICE_KEY")
 
 

@@ -43,12 +43,13 @@ def make_first_admin(settings: Settings) -> None:
 
 
 def load_sample_data(settings: Settings, passwords: Mapping[str, str], *, reset: bool) -> list[str]:
-    """Make the sample accounts and fill the clinic, once; return the accounts made.
+    """Make the sample accounts and fill clinic and shop, once; return the accounts made.
 
     With `reset` those that exist get the given password. No passwords, no sample data.
     """
     from gateline import auth
     from gateline.sample.clinic import seed
+    from gateline.sample.retail import seed as shop
 
     if not passwords:
         return []
@@ -64,6 +65,7 @@ def load_sample_data(settings: Settings, passwords: Mapping[str, str], *, reset:
     with auth.create_app(settings).app_context():
         made, ids = _make_accounts(people, passwords, reset=reset)
     seed.load(settings.database_url, ids)
+    shop.load(settings.database_url, ids)
     return made
 
 

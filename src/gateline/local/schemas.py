@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 OWNERS: Final = {
     "auth": "gateline.auth",
     "clinic": "gateline.sample.clinic",
+    "retail": "gateline.sample.retail",
     "api": "gateline.api",
 }
 

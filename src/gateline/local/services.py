@@ -28,6 +28,7 @@ _CLINIC_VARIABLES = (
     "INSTITUTION_SERVICE_URL",
     "ADMIN_SERVICE_URL",
 )
+_RETAIL_VARIABLES = ("USER_SERVICE_URL", "EDGE_PROCESSOR_URL")
 
 # In the order in which they stop; the edge goes first so that nothing new comes in.
 SERVICES: Mapping[str, ServiceProgram] = MappingProxyType(
@@ -38,6 +39,9 @@ SERVICES: Mapping[str, ServiceProgram] = MappingProxyType(
             ServiceProgram("web", "gateline.web:create_app", url_variables=("WEB_SERVICE_URL",)),
             ServiceProgram(
                 "clinic", "gateline.sample.clinic:create_app", url_variables=_CLINIC_VARIABLES
+            ),
+            ServiceProgram(
+                "retail", "gateline.sample.retail:create_app", url_variables=_RETAIL_VARIABLES
             ),
             ServiceProgram("api", "gateline.api:create_app", url_variables=("API_SERVICE_URL",)),
             ServiceProgram("jobs", "gateline.api.jobs:serve", "worker", port=5001),

@@ -53,7 +53,14 @@ def platform_services(settings: "Settings") -> dict[str, Service]:
 
 def platform_routes() -> tuple[Route, ...]:
     """Return the routes of the platform; its own health is the gateway's business, not a route."""
-    return (*_auth_routes(), *_api_routes(), *_domain_routes(), _me_route(), *_web_routes())
+    return (
+        *_auth_routes(),
+        *_api_routes(),
+        *_domain_routes(),
+        _me_route(),
+        *_retail_routes(),
+        *_web_routes(),
+    )
 
 
 def _auth_routes() -> tuple[Route, ...]:
@@ -92,6 +99,19 @@ def _me_route() -> Route:
             for user_type, home in _HOMES.items()
             if user_type in USER_TYPES
         },
+    )
+
+
+def _retail_routes() -> tuple[Route, ...]:
+    """Return what the shop shows to everybody; the page at `/register` is the web service's."""
+    shown = (("cameras", "/cameras"), ("events", "/logs"), ("alerts", "/alerts/*"))
+    return (
+        Route(
+            *("customers", "/register", Destination("users")),
+            methods=frozenset({"POST"}),
+            auth="none",
+        ),
+        *(Route(name, path, Destination("events"), auth="none") for name, path in shown),
     )
 
 

@@ -1,0 +1,91 @@
+"""The edge processor: cameras, the event log and alerts for everybody; ingest for services."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import wraps
+from typing import ParamSpec
+
+from flask import Blueprint, g
+from flask.typing import ResponseReturnValue
+
+from gateline.policy.limits import Limit
+from gateline.sample.retail import event_log, ingest
+from gateline.sample.retail.schemas import (
+    AlertQuery,
+    Batch,
+    CameraBody,
+    CameraQuery,
+    CountQuery,
+    LogQuery,
+)
+from gateline.shared.app import parts
+from gateline.shared.database import transaction_context
+from gateline.shared.middleware.rate_limiter import exempt, service_key, spend
+from gateline.shared.middleware.validation import validate
+from gateline.shared.schemas.base import json_dump
+from gateline.shared.service_keys import require_service_key
+
+P = ParamSpec("P")
+
+blueprint = Blueprint("events", __name__)
+
+
+def _for_services(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
+    """Let services in, within the limit that each has; wrong keys are limited by address."""
+    keyed = require_service_key(view)
+
+    @wraps(view)
+    def limited(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
+        spend(Limit.parse(parts().settings.service_rate_limit), f"ingest:{service_key()}")
+        return keyed(*args, **kwargs)
+
+    return exempt(limited)
+
+
+@blueprint.get("/cameras")
+@validate(query=CameraQuery)
+def list_cameras(query: CameraQuery) -> ResponseReturnValue:
+    """List the cameras by code, with how they were last known."""
+    return json_dump(event_log.list_cameras(query))
+
+
+@blueprint.put("/cameras/<code:camera_id>")
+@_for_services
+@validate(body=CameraBody)
+def put_camera(camera_id: str, body: CameraBody) -> ResponseReturnValue:
+    """Write a camera, new or anew."""
+    camera, is_new = event_log.put_camera(camera_id, body)
+    return json_dump(camera), 201 if is_new else 200
+
+
+@blueprint.get("/logs")
+@validate(query=LogQuery)
+def list_events(query: LogQuery) -> ResponseReturnValue:
+    """List the events, the latest first."""
+    return json_dump(event_log.list_events(query))
+
+
+@blueprint.get("/alerts")
+@validate(query=AlertQuery)
+def list_alerts(query: AlertQuery) -> ResponseReturnValue:
+    """List the alerts, the latest first."""
+    return json_dump(event_log.list_alerts(query))
+
+
+@blueprint.get("/alerts/count")
+@validate(query=CountQuery)
+def count_alerts(query: CountQuery) -> ResponseReturnValue:
+    """Count the alerts by severity, open and in total."""
+    return json_dump(event_log.count_alerts(query))
+
+
+@blueprint.post("/events")
+@_for_services
+@validate(body=Batch)
+def take_events(body: Batch) -> ResponseReturnValue:
+    """Take up to 1000 events; those whose id came before are skipped."""
+    receipt = ingest.Receipt(g.service_name, datetime.fromtimestamp(parts().clock(), UTC))
+    with transaction_context() as session:
+        outcome = ingest.record(session, body.events, receipt)
+    ingest.tell(outcome, receipt.sender)
+    return json_dump(outcome)
