@@ -14,7 +14,9 @@ def create_app(settings: Settings | None = None) -> Edge:
     """Return the edge; its connections are made when the server starts it."""
     from gateline.edge.composition import compose
     from gateline.shared import logs
+    from gateline.shared.telemetry.handler import EntryHandler
 
     chosen = settings or Settings.load()
-    logs.configure("edge", chosen)
-    return Edge(lambda: compose(chosen))
+    handler = EntryHandler("edge")
+    logs.configure("edge", chosen, also=[handler])
+    return Edge(lambda: compose(chosen, handler.backlog))

@@ -19,6 +19,7 @@ from gateline.edge.invalidation import InvalidationFeed
 from gateline.edge.pipeline import Pipeline
 from gateline.edge.record import Recorder
 from gateline.edge.sessions import SessionMemory
+from gateline.edge.telemetry import Telemetry
 from gateline.edge.upstream import Client
 
 _TICK_SECONDS = 1.0
@@ -37,6 +38,7 @@ class Parts:
     in_flight: InFlight
     recorder: Recorder
     access_log: AccessLog
+    telemetry: Telemetry
     health: Health
 
 
@@ -83,6 +85,7 @@ class Edge:
                 parts.feed.run,
                 parts.in_flight.run,
                 parts.access_log.run,
+                parts.telemetry.run,
                 partial(_tick, parts),
             )
         ]

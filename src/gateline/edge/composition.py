@@ -1,5 +1,7 @@
 """The composition root of the edge: settings in, parts out."""
 
+import os
+import socket
 import time
 from collections.abc import Mapping
 from typing import Final
@@ -14,6 +16,7 @@ from gateline.edge.invalidation import InvalidationFeed
 from gateline.edge.pipeline import Door, Pipeline
 from gateline.edge.record import Recorder
 from gateline.edge.sessions import SessionMemory
+from gateline.edge.telemetry import Telemetry
 from gateline.edge.upstream import Client, Pool
 from gateline.edge.upstream import Target as Address
 from gateline.policy.cors import CorsPolicy
@@ -21,6 +24,8 @@ from gateline.policy.routes import Destination, Route, RouteTable, Service
 from gateline.shared import kv, logs
 from gateline.shared.config import Settings
 from gateline.shared.routing import platform_routes, platform_services
+from gateline.shared.telemetry import Entry
+from gateline.shared.telemetry.writing import Backlog
 from gateline.shared.tokens import Tokens
 
 _OWN: Final = ("health", "livez", "readyz")
@@ -28,8 +33,11 @@ _AUTH: Final = "auth"
 _RENEW_COOKIE_SHARE: Final = 1 / 3
 
 
-def compose(settings: Settings) -> Parts:
-    """Build one worker's edge; call it inside the event loop that will run it."""
+def compose(settings: Settings, records: Backlog[Entry]) -> Parts:
+    """Build one worker's edge; call it inside the event loop that will run it.
+
+    `records` are the entries that the log handler of this process gathers.
+    """
     client = Client()
     services = platform_services(settings)
     upstreams = _upstreams(client, services)
@@ -39,7 +47,8 @@ def compose(settings: Settings) -> Parts:
     health = Health(client, _health_pools(upstreams), store, auth=_AUTH)
     in_flight = InFlight()
     access_log = _access_log(settings)
-    recorder = Recorder(access_log)
+    telemetry = Telemetry(store, _own_name(), records=records, in_flight=lambda: len(in_flight))
+    recorder = Recorder(access_log, telemetry)
     pipeline = Pipeline(
         _door(settings),
         sessions=sessions,
@@ -62,6 +71,7 @@ def compose(settings: Settings) -> Parts:
         in_flight=in_flight,
         recorder=recorder,
         access_log=access_log,
+        telemetry=telemetry,
         health=health,
     )
 
@@ -105,6 +115,11 @@ def _renewer(
         within_seconds=settings.access_token_minutes * 60 * _RENEW_COOKIE_SHARE,
         clock=time.time,
     )
+
+
+def _own_name() -> str:
+    """Return the name of this worker among all edges."""
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def _access_log(settings: Settings) -> AccessLog:

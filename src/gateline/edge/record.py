@@ -7,6 +7,7 @@ from prometheus_client import Counter, Gauge
 
 from gateline.edge.access_log import AccessLog
 from gateline.edge.exchange import Exchange
+from gateline.edge.telemetry import Telemetry
 from gateline.shared.metrics import HTTP_DURATION, HTTP_REQUESTS, METHODS, UNMATCHED
 
 _SERVICE: Final = "edge"
@@ -43,11 +44,12 @@ MEMORY_TRUSTED: Final = Gauge(
 
 
 class Recorder:
-    """Counts finished exchanges and notes their access lines."""
+    """Counts finished exchanges and notes their access lines; `telemetry` is told of them too."""
 
-    def __init__(self, access_log: AccessLog) -> None:
+    def __init__(self, access_log: AccessLog, telemetry: Telemetry | None = None) -> None:
         self._access_log = access_log
-        self._pending: dict[tuple[str, str, int], list[float]] = {}
+        self._telemetry = telemetry
+        self._pending: dict[tuple[str, str, int, str], list[float]] = {}
         self._attempts: dict[str, int] = {}
 
     def record(self, exchange: Exchange) -> None:
@@ -59,7 +61,7 @@ class Recorder:
             status = status or exchange.reason.status
             exchange.status = status
         route = exchange.route.name if exchange.route is not None else UNMATCHED
-        key = (exchange.method, route, status)
+        key = (exchange.method, route, status, exchange.service)
         pending = self._pending.get(key)
         if pending is None:
             self._pending[key] = [seconds]
@@ -69,11 +71,15 @@ class Recorder:
             service = exchange.service
             self._attempts[service] = self._attempts.get(service, 0) + exchange.attempts
         self._access_log.add(exchange, seconds)
+        if self._telemetry is not None:
+            self._telemetry.note(exchange, seconds)
 
     def publish(self) -> None:
-        """Hand what has gathered to Prometheus: one update a series instead of one a request."""
+        """Hand on what has gathered: Prometheus gets one update a series, not one a request."""
         pending, self._pending = self._pending, {}
-        for (method, route, status), durations in pending.items():
+        if self._telemetry is not None:
+            self._telemetry.count(pending)
+        for (method, route, status, _), durations in pending.items():
             verb = method if method in METHODS else "OTHER"
             HTTP_REQUESTS.labels(_SERVICE, verb, route, str(status)).inc(len(durations))
             observe = HTTP_DURATION.labels(_SERVICE, verb, route).observe

@@ -108,6 +108,11 @@ class SessionMemory:
             self._note_use(token, known, now)
         return known
 
+    def peek(self, token: str, now: float) -> Known | None:
+        """Return what memory holds of a token without noting a use, None when it must be asked."""
+        known = self._known.get(token)
+        return known if known is not None and known.until > now else None
+
     async def ask(self, token: str) -> Known:
         """Verify a token and look its session up, once for all who ask at the same time.
 

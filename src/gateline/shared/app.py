@@ -3,6 +3,7 @@
 import datetime as dt
 import decimal
 import enum
+import logging
 import time
 import uuid
 import weakref
@@ -28,6 +29,7 @@ from gateline.shared.middleware.request_context import init_request_context
 from gateline.shared.schemas.base import json_dump, timestamp_text
 from gateline.shared.service_keys import ServiceKeys
 from gateline.shared.sessions import SessionStore
+from gateline.shared.telemetry.handler import WritingHandler
 from gateline.shared.tokens import Tokens
 
 EXTENSION: Final = "gateline"
@@ -71,7 +73,7 @@ def build_app(
     `settings` default to what `Settings.load` finds; `flask_kwargs` go to `Flask`.
     """
     settings = settings or Settings.load()
-    logs.configure(service, settings)
+    logs.configure(service, settings, also=_for_the_control_room(service, settings))
     app = Flask(import_name, **flask_kwargs)
     app.config.from_object(FlaskConfig(settings))
     app.json = JsonProvider(app)
@@ -90,6 +92,14 @@ def build_app(
     _init_gauges(app, service, database=database)
     weakref.finalize(app, app.extensions[EXTENSION].kv.close)
     return app
+
+
+def _for_the_control_room(service: str, settings: Settings) -> list[logging.Handler]:
+    """Return the handler that keeps log records where the control room reads them.
+
+    Not under FLASK_ENV=testing: tests of an app start no thread and need no Valkey.
+    """
+    return [] if settings.flask_env == "testing" else [WritingHandler(service, settings)]
 
 
 class JsonProvider(DefaultJSONProvider):

@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import sys
+from collections.abc import Sequence
 from logging.handlers import RotatingFileHandler
 from typing import Any, Final
 
@@ -47,16 +48,17 @@ def redact(text: str) -> str:
     return _PAIR.sub(lambda match: match[1] + _hidden(match[2]), text)
 
 
-def configure(service: str, settings: Settings) -> None:
+def configure(service: str, settings: Settings, *, also: Sequence[logging.Handler] = ()) -> None:
     """Send all records of this process to stderr and, with LOG_FILE, to a rotating file.
 
-    Calling it again replaces what an earlier call set up; handlers of others stay.
+    `also` are more handlers that get them. Calling it again replaces, and closes, what an earlier
+    call set up; handlers of others stay.
     """
     formatter = _formatter(service, settings.log_format)
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if settings.log_file is not None:
         handlers.append(_file_handler(settings))
-    _replace_handlers(handlers, formatter)
+    _replace_handlers([*handlers, *also], formatter)
     root = logging.getLogger()
     root.setLevel(settings.log_level)
     structlog.configure(

@@ -18,34 +18,13 @@ ACCESS_FIELDS: Final = (
     "reason",
 )
 """What an access line has besides; a field that has no value is left out."""
-_MESSAGE_CHARACTERS: Final = 4_000
+MOST_CHARACTERS: Final = 4_000
+"""Longer messages are cut."""
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
 
 Entry = dict[str, Any]
 """`at` (ISO 8601, `Z`), `service`, `level` (one of LEVELS), `logger`, `message`, `request_id`
 where there is one, and for access lines the ACCESS_FIELDS."""
-
-
-def entry_of_event(event: Mapping[str, Any]) -> Entry:
-    """Return the entry for a log event, which is free of secrets already.
-
-    A traceback is appended to the message.
-    """
-    message = str(event.get("event", ""))
-    if trace := event.get("exception"):
-        message = f"{message}\n{trace}"
-    entry: Entry = {
-        "at": _until_milliseconds(str(event.get("timestamp", ""))),
-        "service": str(event.get("service", "")),
-        "level": str(event.get("level", "info")),
-        "logger": str(event.get("logger", "")),
-        "message": message[:_MESSAGE_CHARACTERS],
-    }
-    for name in ("request_id", *ACCESS_FIELDS):
-        value = event.get(name)
-        if value is not None:
-            entry[name] = value
-    return entry
 
 
 def encode(entry: Mapping[str, Any]) -> str:
@@ -93,9 +72,3 @@ class LogQuery:
     def _has_text(self, entry: Mapping[str, Any]) -> bool:
         wanted = self.text.casefold()
         return any(wanted in str(entry.get(name, "")).casefold() for name in ("message", "path"))
-
-
-def _until_milliseconds(timestamp: str) -> str:
-    """Cut microseconds to milliseconds: `2026-01-02T03:04:05.678901Z` ends with `.678Z`."""
-    head, dot, rest = timestamp.partition(".")
-    return f"{head}.{rest[:3]}Z" if dot and len(rest) > 4 else timestamp
