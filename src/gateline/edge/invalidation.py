@@ -74,6 +74,7 @@ class InvalidationFeed:
                 )
             finally:
                 self._memory.distrust()
+            _end_if_cancelled()
             await asyncio.sleep(_RETRY_SECONDS)
 
     async def _listen(self) -> None:
@@ -122,6 +123,17 @@ class InvalidationFeed:
         for key in keys:
             text = key.decode("utf-8", "replace") if isinstance(key, bytes) else key
             self._memory.forget(text.removeprefix(_PREFIX))
+
+
+def _end_if_cancelled() -> None:
+    """Go on with a cancellation that is under way.
+
+    Up to Python 3.12 a TaskGroup of which a child fails while it is cancelled tells of the failure
+    alone; the feed would then run for ever, and so would the stopping of the server.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def _command(connection: AbstractConnection, *words: Any) -> Any:
