@@ -39,9 +39,16 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(path, ignore_errors=True)
 
 
+@pytest.fixture
+def patient_platform(_module_platform: RunningPlatform) -> RunningPlatform:
+    """Give a platform that may be hurt, healed from what the test before did to it."""
+    _eventually(lambda: _own_name(_module_platform.url) != "")
+    return _module_platform
+
+
 @pytest.fixture(scope="module")
-def patient_platform() -> Iterator[RunningPlatform]:
-    """Run a platform that the tests of this module may hurt, as long as it heals."""
+def _module_platform() -> Iterator[RunningPlatform]:
+    """Run one platform for all the tests of this module."""
     path = Path(tempfile.mkdtemp(prefix="gateline-faults-"))
     platform = start_platform(path, environment=_SETTINGS)
     yield platform
@@ -55,7 +62,6 @@ def test_a_killed_child_comes_back_and_the_log_says_so(
 ) -> None:
     """After kill -9 of any child the platform is whole again by itself and has lost nothing."""
     name = _own_name(patient_platform.url)
-    assert name
     victim = _child(patient_platform, child)
     deaths = patient_platform.output.count(f"{child} has died (killed by SIGKILL)")
 
