@@ -7,6 +7,7 @@ lost, memory is emptied and bypassed until a new one stands.
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from typing import Any, Final, Protocol, cast
 
 from redis.asyncio import Redis
@@ -67,14 +68,13 @@ class InvalidationFeed:
         while True:
             try:
                 await self._listen()
-            except* (RedisError, OSError, TimeoutError) as errors:
+            except (RedisError, OSError, TimeoutError) as error:
                 _log.warning(
                     "session memory is off: the invalidation feed is lost (%s)",
-                    type(errors.exceptions[0]).__name__,
+                    type(error).__name__,
                 )
             finally:
                 self._memory.distrust()
-            _end_if_cancelled()
             await asyncio.sleep(_RETRY_SECONDS)
 
     async def _listen(self) -> None:
@@ -83,9 +83,7 @@ class InvalidationFeed:
             await self._subscribe(connection)
             self._memory.trust()
             _log.info("session memory is on: the store tells of every change")
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._ask_for_life(connection))
-                tasks.create_task(self._take_messages(connection))
+            await _until_one_ends(self._ask_for_life(connection), self._take_messages(connection))
         finally:
             await connection.disconnect(nowait=True)
 
@@ -125,15 +123,21 @@ class InvalidationFeed:
             self._memory.forget(text.removeprefix(_PREFIX))
 
 
-def _end_if_cancelled() -> None:
-    """Go on with a cancellation that is under way.
+async def _until_one_ends(*works: Coroutine[Any, Any, None]) -> None:
+    """Run side by side until one ends; end the others, and raise what it raised.
 
-    Up to Python 3.12 a TaskGroup of which a child fails while it is cancelled tells of the failure
-    alone; the feed would then run for ever, and so would the stopping of the server.
+    No TaskGroup: up to Python 3.12, one of which a child fails while it is cancelled tells of the
+    failure alone. The feed would then run for ever, and so would the stopping of the server.
     """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _command(connection: AbstractConnection, *words: Any) -> Any:
