@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from edge_people import People, edge_environment, now_ms, percentile
-from gateline.local.engines import Valkey, wait_until
-from gateline.local.processes import start, stop
 from running_edge import RunningEdge
 from scripted_services import ScriptedServices
+
+from gateline.local.engines import Valkey, wait_until
+from gateline.local.processes import start, stop
 
 LIST = "/api/v1/doctors/"
 REQUESTS = 500

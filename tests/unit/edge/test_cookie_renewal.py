@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import pytest
-
 from edge_people import SERVICE_KEY, People, Person
 from running_edge import Answer, RunningEdge
 from scripted_services import ScriptedServices, Visit, answer, cut, hang

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import redis.asyncio
-
 from edge_people import People, Person
 
 from gateline.edge.sessions import Known, SessionMemory
