@@ -56,8 +56,8 @@ def test_a_failure_that_a_person_can_mend_is_one_line(
     with pytest.raises(SystemExit) as ending:
         main()
     assert ending.value.code == 2
-    shown = capsys.readouterr().err
-    assert shown == "gateline: There is no service 'wbe'; there are: auth, clinic, edge, web.\n"
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("gateline: There is no service 'wbe'; there are: ")
 
 
 def test_a_wrong_configuration_names_every_variable(
