@@ -44,9 +44,9 @@ class Timing:
     """Seconds: how long to wait for PostgreSQL to be back, when a silent worker counts as dead."""
 
     reconnect: float = 1.0
-    poll: float = 5.0
-    heartbeat: float = 3.0
-    dead_after: float = 15.0
+    poll: float = 3.0
+    heartbeat: float = 2.0
+    dead_after: float = 10.0
 
 
 def serve(host: str, port: int, *, drain_seconds: float) -> None:
@@ -60,6 +60,7 @@ def serve(host: str, port: int, *, drain_seconds: float) -> None:
     logging.getLogger("procrastinate").setLevel(logging.WARNING)
     logging.getLogger("procrastinate.worker").addFilter(_fit_for_logs)
     with probe_server(health, host, port), contextlib.closing(client):
+        _log.info("waiting for messages")
         asyncio.run(_run(settings.database_url, client.sync_users, drain_seconds))
 
 

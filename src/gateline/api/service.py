@@ -44,8 +44,7 @@ def change_profile(identity: Identity, changes: Mapping[str, Any]) -> Profile:
         if wanted:
             for key, value in wanted.items():
                 setattr(profile, key, value)
-            profile.updated_at = now()
-            profile.last_sync = _later_than(profile.last_sync)
+            profile.updated_at = profile.last_sync = _later_than(profile.last_sync)
             db.session.flush()
             outbox.tell_auth(_message(profile, wanted))
         return profile
@@ -53,11 +52,12 @@ def change_profile(identity: Identity, changes: Mapping[str, Any]) -> Profile:
 
 def place_order(identity: Identity, wanted: OrderBody) -> Order:
     """Record an order; call it inside a transaction."""
+    moment = now()
     order = Order(
         user_id=identity.user_id,
         **wanted.shipping_address.model_dump(),
-        created_at=now(),
-        updated_at=now(),
+        created_at=moment,
+        updated_at=moment,
         items=[
             OrderItem(position=place, product_id=item.product_id, quantity=item.quantity)
             for place, item in enumerate(wanted.items)
@@ -119,14 +119,14 @@ def _locked(user_id: int) -> Profile | None:
 
 
 def _make_profile(identity: Identity) -> None:
-    name = " ".join(identity.name.split()) or identity.email
+    name, moment = " ".join(identity.name.split()) or identity.email, now()
     row = insert(Profile).values(
         user_id=identity.user_id,
         email=identity.email,
         name=name[:_NAME_LIMIT],
         identified_at=at(identity.issued_at),
-        created_at=now(),
-        updated_at=now(),
+        created_at=moment,
+        updated_at=moment,
     )
     # Two first requests at once make one profile.
     db.session.execute(row.on_conflict_do_nothing(index_elements=[Profile.user_id]))

@@ -78,6 +78,8 @@ def sync_user(data: SyncUser) -> bool:
         user = hold_user(data.id) or _adopt(data)
         if user.last_sync is not None and stamp < user.last_sync:
             return False
+        if stamp == user.last_sync and _says_what_is(user, data):
+            return True
         was_active = user.is_active
         _apply(user, data, stamp)
         audit.record(audit.USER_SYNCED, user_id=user.id, is_active=user.is_active)
@@ -168,6 +170,21 @@ def _adopt(data: SyncUser) -> User:
     user = hold_user(data.id)
     assert user is not None  # noqa: S101 - inserted above, by us or by whom we waited for
     return user
+
+
+def _says_what_is(user: User, data: SyncUser) -> bool:
+    """Tell whether a message came before and has been followed: a repeat leaves no trace.
+
+    Unless it switches off: then sessions may be left that could not be ended the first time.
+    """
+    told = data.model_fields_set
+    return (
+        user.is_active
+        and data.email in ("", user.email)
+        and all((getattr(data, name) or "") == getattr(user, name) for name in told & {*_NAMES})
+        and all(getattr(data, name) == getattr(user, name) for name in told & {*_OTHERS})
+        and data.user_type in (None, user.user_type)
+    )
 
 
 def _apply(user: User, data: SyncUser, stamp: datetime) -> None:

@@ -450,8 +450,27 @@ def test_wrong_user_fields_are_named(
     assert list(answer.json["details"]["fields"]) == [field]
 
 
-def test_an_address_may_be_left_out(call: Callable[..., Any], person: Callable[..., Person]) -> None:
-    """A service that knows only the name cannot bring back an old address, nor a deleted account."""
+def test_a_repeated_message_leaves_no_trace(
+    call: Callable[..., Any], person: Callable[..., Person]
+) -> None:
+    """The same message again (same `last_sync`) is a success and no event in the audit trail."""
+    who = person()
+    events = select(func.count()).where(
+        AuditEvent.user_id == who.id, AuditEvent.event == "user_synced"
+    )
+    message = {"id": who.id, "first_name": "Eva", "last_sync": "2024-02-01T00:00:00Z"}
+    for _ in range(2):
+        assert call("sync-user", message).json == {"status": "success"}
+    assert db.session.scalar(events) == 1
+    call("sync-user", {**message, "first_name": "Ada"})
+    assert account(who.id).first_name == "Ada"
+    assert db.session.scalar(events) == 2
+
+
+def test_an_address_may_be_left_out(
+    call: Callable[..., Any], person: Callable[..., Person]
+) -> None:
+    """Who knows only the name cannot bring back an old address, nor a deleted account."""
     who = person()
     assert call("sync-user", {"id": who.id, "first_name": "Eva"}).status_code == 200
     assert (account(who.id).email, account(who.id).first_name) == (who.email, "Eva")
