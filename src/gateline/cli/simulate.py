@@ -62,7 +62,7 @@ def retail(speed: float, seconds: float, start: datetime, seed: int) -> None:
         click.echo()
     finally:
         reporter.close()
-    click.echo(f"{taken} events were taken, {opened} alerts opened.")
+    click.echo(f"Taken: {_number(taken, 'event')}. Opened: {_number(opened, 'alert')}.")
 
 
 def _reporter() -> "Reporter":
@@ -82,12 +82,18 @@ def _show(step: "Progress") -> None:
     """Write a line for a step in which something happened."""
     parts = []
     if step.sent.accepted:
-        parts.append(f"{step.sent.accepted} events")
+        parts.append(_number(step.sent.accepted, "event"))
     if step.sent.alerts_opened:
-        parts.append(click.style(f"{step.sent.alerts_opened} alerts opened", fg="yellow"))
+        parts.append(
+            click.style(f"{_number(step.sent.alerts_opened, 'alert')} opened", fg="yellow")
+        )
     if step.sent.alerts_closed:
-        parts.append(click.style(f"{step.sent.alerts_closed} alerts closed", fg="green"))
+        parts.append(click.style(f"{_number(step.sent.alerts_closed, 'alert')} closed", fg="green"))
     if step.problem is not None:
         parts.append(click.style(f"{step.waiting} waiting: {step.problem}", fg="red"))
     if parts:
         click.echo(f"{step.shop_time:%H:%M}  {', '.join(parts)}")
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
