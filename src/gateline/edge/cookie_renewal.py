@@ -86,6 +86,7 @@ class CookieRenewer:
             [(b"x-service-key", self._key), (b"content-type", b"application/json")],
             body,
             deadline=asyncio.get_running_loop().time() + _ASK_SECONDS,
+            read_timeout=_ASK_SECONDS,
         )
         content = await response.read()
         if response.status != 200:

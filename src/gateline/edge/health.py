@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from gateline import __version__
 from gateline.edge import answers
 from gateline.edge.exchange import Exchange
-from gateline.edge.upstream import Client, Pool, UpstreamError
+from gateline.edge.upstream import Client, Pool, UpstreamError, UpstreamTimeout
 from gateline.policy.headers import Headers
 
 _PROBE_SECONDS: Final = 1.0
@@ -97,12 +97,16 @@ class Health:
         asked = perf_counter()
         deadline = asyncio.get_running_loop().time() + _PROBE_SECONDS
         try:
-            response = await self._client.send(
-                pool, b"GET", b"/health", [], None, deadline=deadline
-            )
-            found = json.loads(await response.read())
+            async with asyncio.timeout_at(deadline):  # the deadline of `send` ends with the head
+                response = await self._client.send(
+                    pool, b"GET", b"/health", [], None, deadline=deadline
+                )
+                content = await response.read()
+            found = json.loads(content)
         except UpstreamError as error:
             return {"status": "unreachable", "reason": error.reason}
+        except TimeoutError:
+            return {"status": "unreachable", "reason": UpstreamTimeout.reason}
         except ValueError:
             found = {}
         state: dict[str, Any] = {

@@ -1,0 +1,98 @@
+"""The composition root: settings become parts, and nothing is connected before it is used."""
+
+import asyncio
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import pytest
+from edge_people import SERVICE_KEY, edge_environment
+
+from gateline.edge import create_app
+from gateline.edge.app import Edge
+from gateline.edge.exchange import Message
+from gateline.shared.config import Settings
+
+
+def settings(folder: Path, **more: str) -> Settings:
+    """Return settings of an edge whose store is away."""
+    environment = edge_environment("redis://127.0.0.1:1/0", REDIS_TIMEOUT="0.2", **more)
+    return Settings.load(environment, folder=folder)
+
+
+async def lifespan(edge: Edge) -> tuple[list[Message], Any]:
+    """Run the edge from start to stop as a server does; return what it said, and its parts."""
+    said: list[Message] = []
+    started, stop = asyncio.Event(), asyncio.Event()
+    messages = deque(["lifespan.startup"])
+
+    async def receive() -> Message:
+        if messages:
+            return {"type": messages.popleft()}
+        await stop.wait()
+        return {"type": "lifespan.shutdown"}
+
+    async def send(message: Message) -> None:
+        said.append(message)
+        started.set()
+
+    living = asyncio.ensure_future(edge({"type": "lifespan"}, receive, send))
+    await started.wait()
+    parts = edge._parts
+    stop.set()
+    await asyncio.wait_for(living, 5)
+    return said, parts
+
+
+def test_an_edge_starts_without_its_store_and_stops_cleanly(tmp_path: Path) -> None:
+    """A store that is away keeps nobody from starting; stopping ends every task."""
+
+    async def scenario() -> None:
+        said, parts = await lifespan(create_app(settings(tmp_path)))
+        assert [one["type"] for one in said] == [
+            "lifespan.startup.complete",
+            "lifespan.shutdown.complete",
+        ]
+        assert not parts.sessions.trusted
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(scenario())
+
+
+def test_services_at_one_address_share_its_connections(tmp_path: Path) -> None:
+    """One process that serves several services has one pool."""
+    one, other = "http://127.0.0.1:5001", "http://127.0.0.1:5002"
+
+    async def scenario() -> None:
+        chosen = settings(
+            tmp_path, DOCTOR_SERVICE_URL=one, PATIENT_SERVICE_URL=one, WEB_SERVICE_URL=other
+        )
+        _, parts = await lifespan(create_app(chosen))
+        assert len(parts.client.pools) == 2
+        assert set(parts.health._services) == {"doctors", "patients", "web"}
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("more", "renews"),
+    [
+        ({"JWT_SERVICE_URL": "http://127.0.0.1:5001"}, True),
+        ({"JWT_SERVICE_URL": "http://127.0.0.1:5001", "SERVICE_KEY": ""}, False),
+        ({}, False),
+    ],
+)
+def test_cookies_are_renewed_where_that_is_possible(
+    tmp_path: Path, more: dict[str, str], renews: bool
+) -> None:
+    """Without an auth service or a key for it, cookies simply end with their token."""
+
+    async def scenario() -> None:
+        chosen = Settings.load(
+            edge_environment("redis://127.0.0.1:1/0") | {"SERVICE_KEY": SERVICE_KEY} | more,
+            folder=tmp_path,
+        )
+        _, parts = await lifespan(create_app(chosen))
+        assert (parts.pipeline._forwarder._renewer is not None) is renews
+
+    asyncio.run(scenario())
