@@ -7,6 +7,7 @@ from gateline.shared.config import Settings
 from gateline.shared.health import report
 from gateline.web.assets import init_assets
 from gateline.web.error_pages import init_error_pages
+from gateline.web.routes_admin import init_admin
 from gateline.web.routes_browser_api import browser_api
 from gateline.web.routes_gateway import init_gateway
 from gateline.web.routes_pages import init_pages
@@ -23,6 +24,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     init_pages(app)
     app.register_blueprint(browser_api)
     app.add_url_rule("/api/v1/health", "api_health", report)
+    init_admin(app)
     init_gateway(app)
     # Flask calls what acts on answers in the reverse order of registration: sessions are renewed,
     # then errors become pages, then pages get their headers.

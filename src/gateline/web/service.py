@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final
 
 import redis
@@ -69,13 +70,17 @@ def log_in(kind: Kind, email: str, password: str, visitor: Visitor) -> Ticket:
     Raises ApiError: 401 for wrong credentials, 403 for another kind of account, and what the
     auth service's absence calls for (502, 503, 504).
     """
-    payload = {"email": email, "password": password, "user_type": kind}
+    return open_session({"email": email, "password": password}, kind, visitor)
+
+
+def open_session(credentials: dict[str, str], user_type: str, visitor: Visitor) -> Ticket:
+    """Log in at the auth service with what it takes as name and password; raises as `log_in`."""
+    payload = {**credentials, "user_type": user_type}
     response = proxy_service.proxy_post(
         "auth", "/api/v1/auth/login", data=payload, headers=visitor.headers()
     )
-    answer = _json_of(response)
-    ticket = _ticket(answer)
-    if ticket.claims.user_type != kind:
+    ticket = _ticket(json_of(response))
+    if ticket.claims.user_type != user_type:
         # An auth service that does not know `user_type` in a login must not weaken the rule.
         _end_session(ticket.token)
         raise ApiError(reason=WRONG_USER_TYPE)
@@ -126,7 +131,7 @@ def renew(token: str) -> Ticket | None:
             headers={"X-Service-Key": key},
             timeout=_RENEWAL_SECONDS,
         )
-        return _ticket(_json_of(response))
+        return _ticket(json_of(response))
     except ApiError as failure:
         _LOG.warning("a session could not be renewed (%s)", failure.reason.code)
         return None
@@ -137,7 +142,7 @@ def ask(call: Call, seconds: float) -> Any:
     response = proxy_service.proxy_get(
         call.service, call.path, params=dict(call.params), timeout=seconds
     )
-    return _json_of(response)
+    return json_of(response)
 
 
 def _ticket(answer: Any) -> Ticket:
@@ -160,8 +165,10 @@ def _end_session(token: str) -> None:
         raise ApiError(reason=SESSION_STORE_UNAVAILABLE) from failure
 
 
-def _json_of(response: Response) -> Any:
+def json_of(response: Response) -> Any:
     """Return a service's JSON; raise what it refused with, or 502 for what is no JSON."""
+    if response.status_code == HTTPStatus.NO_CONTENT:
+        return None
     body = response.get_json(silent=True)
     if response.status_code >= 400:
         raise _refusal(response, body)

@@ -1,0 +1,101 @@
+"""How every service is, asked at the same time and remembered for a moment."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, Final, Protocol
+
+from gateline.policy.retries import RetryPolicy
+from gateline.policy.routes import Service
+from gateline.shared.errors import ApiError
+from gateline.shared.upstream import Answer, Call, Upstream
+from gateline.web.admin_schemas import ServiceState
+
+PROBE_SECONDS: Final = 1.5
+FRESH_SECONDS: Final = 2.0
+
+_ONCE: Final = RetryPolicy(attempts=1)
+_HEALTH: Final = Call("GET", "/health", (("Accept", "application/json"),))
+_TOLD: Final = ("database", "redis", "version")
+_OK: Final = 200
+
+
+class Asked(Protocol):
+    """A service that can be asked."""
+
+    def call(self, call: Call, *, timeout: float | None = None) -> Answer:
+        """Return its answer or raise ApiError."""
+
+    def close(self) -> None:
+        """Close the connections."""
+
+
+class ServiceStates:
+    """Asks each address once, however many services it serves; at most every `FRESH_SECONDS`.
+
+    `clock` and `upstream` are what a test replaces.
+    """
+
+    def __init__(
+        self,
+        services: Iterable[Service],
+        *,
+        upstream: Callable[[Service], Asked] = Upstream,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        addressed = {service.name: service for service in services if service.urls}
+        self._urls = {name: service.urls for name, service in addressed.items()}
+        self._asked = {
+            service.urls: upstream(replace(service, prefix="", retry=_ONCE))
+            for service in addressed.values()
+        }
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._known: tuple[float, list[ServiceState]] | None = None
+
+    def read(self) -> list[ServiceState]:
+        """Return the state of every service, by name; those who come meanwhile wait for it."""
+        with self._lock:
+            now = self._clock()
+            if self._known is None or now - self._known[0] >= FRESH_SECONDS:
+                self._known = (now, self._ask_all())
+            return self._known[1]
+
+    def close(self) -> None:
+        """Close the connections."""
+        for one in self._asked.values():
+            one.close()
+
+    def _ask_all(self) -> list[ServiceState]:
+        if not self._asked:
+            return []
+        with ThreadPoolExecutor(len(self._asked), thread_name_prefix="health") as pool:
+            answers = dict(zip(self._asked, pool.map(_ask, self._asked.values()), strict=True))
+        return [
+            ServiceState(name=name, **answers[urls]) for name, urls in sorted(self._urls.items())
+        ]
+
+
+def _ask(upstream: Asked) -> dict[str, Any]:
+    started = time.perf_counter()
+    try:
+        answer = upstream.call(_HEALTH, timeout=PROBE_SECONDS)
+    except ApiError:
+        return {"status": "unreachable"}
+    milliseconds = round((time.perf_counter() - started) * 1000, 1)
+    status = "healthy" if answer.status == _OK else "unhealthy"
+    return {"status": status, "latency_ms": milliseconds, **_told(answer.body)}
+
+
+def _told(body: object) -> dict[str, str]:
+    """Return what a service says of itself, as far as it is of the promised shape."""
+    try:
+        found = json.loads(body) if isinstance(body, bytes) else None
+    except ValueError:
+        found = None
+    if not isinstance(found, Mapping):
+        return {}
+    return {name: found[name] for name in _TOLD if isinstance(found.get(name), str)}
