@@ -110,7 +110,7 @@ def _counted(
         left = (left[0] - here[0], left[1] - here[1])
         data = {"entered": here[0], "left": here[1]} | ({"inside": inside} if last else {})
         what = {"type": "people_count", "camera_id": camera, "zone": zone, "data": data}
-        yield minute + rng.random(), what
+        yield minute + (number + rng.random()) / 2, what
 
 
 def _queues(rng: random.Random, minute: int, inside: float) -> Iterator[Report]:
