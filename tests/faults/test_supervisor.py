@@ -107,7 +107,7 @@ def test_a_second_platform_on_the_same_data_is_refused(patient_platform: Running
     (line,) = second.stderr.strip().splitlines()
     assert "running on" in line
     assert str(patient_platform.process.pid) in line
-    assert _is_healthy(patient_platform.url)
+    _eventually(lambda: _is_healthy(patient_platform.url))
 
 
 def test_a_taken_port_is_one_line(patient_platform: RunningPlatform, folder: Path) -> None:
@@ -129,7 +129,7 @@ def test_two_platforms_live_side_by_side(patient_platform: RunningPlatform, fold
     other = start_platform(folder)
     try:
         assert _is_healthy(other.url)
-        assert _is_healthy(patient_platform.url)
+        _eventually(lambda: _is_healthy(patient_platform.url))
         assert len(set(other.accounts.values())) == 5
         assert PASSWORD not in other.accounts.values()
         host, _, port = other.url.removeprefix("http://").partition(":")
@@ -142,7 +142,7 @@ def test_two_platforms_live_side_by_side(patient_platform: RunningPlatform, fold
     assert other.process.returncode == 0
     assert seconds < GONE_SECONDS
     assert processes_of(folder) == {}
-    assert _is_healthy(patient_platform.url)
+    _eventually(lambda: _is_healthy(patient_platform.url))
 
 
 def test_data_survive_a_kill_of_everything(folder: Path) -> None:

@@ -2,8 +2,9 @@
 
 import io
 import json
+import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
@@ -20,6 +21,16 @@ Prepare = Callable[..., list[str]]
 def url(postgres: Postgres, request: pytest.FixtureRequest) -> str:
     """Give an empty database of the test's own."""
     return postgres.create_database(f"prepare_{abs(hash(request.node.name)) % 10**12}")
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """Undo what a service makes of the process's logging."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture
