@@ -258,7 +258,7 @@ def test_the_store_killed_and_back(
     kept, revoked = members.log_in(), members.log_in()
     for person in (kept, revoked):
         assert shaky_edge.get(LIST, token=person.token).status == 200
-    members.kv.execute_command("WAITAOF", 1, 0, 2000)
+    members.wait_for_disk()
     mark = len(shaky_edge.output)
     mortal.kill()
     shaky_edge.wait_for_line("session memory is off", after=mark)

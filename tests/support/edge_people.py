@@ -113,6 +113,11 @@ class People:
         stats: dict[str, Any] = self.kv.info("commandstats")
         return {name.removeprefix("cmdstat_"): int(one["calls"]) for name, one in stats.items()}
 
+    def wait_for_disk(self) -> None:
+        """Return when what was stored would survive the end of the store."""
+        command: Any = self.kv.execute_command  # untyped in the library
+        command("WAITAOF", 1, 0, 2000)
+
     def close(self) -> None:
         """Close the connections."""
         self.kv.close()

@@ -111,12 +111,16 @@ class Visit:
 
     async def _read_chunks(self) -> bytes:
         body = bytearray()
-        while size := int((await self.reader.readline()).split(b";")[0], 16):
+        while size := int((await self._read_line()).split(b";")[0], 16):
             body += await self.reader.readexactly(size)
-            await self.reader.readline()
-        while (await self.reader.readline()).strip():
+            await self._read_line()
+        while (await self._read_line()).strip():
             pass
         return bytes(body)
+
+    async def _read_line(self) -> bytes:
+        """Read a line; the end of the stream is no line."""
+        return await self.reader.readuntil(b"\n")
 
 
 Handler = Callable[[Visit], Awaitable[None]]

@@ -5,14 +5,20 @@ import contextlib
 import hashlib
 import threading
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from edge_exchange import Answered
+from edge_people import edge_environment
 from running_edge import RunningEdge, Wire
 from scripted_services import ScriptedServices, Visit, answer
 
 from gateline.edge.bodies import BUFFERED_BYTES, RequestBody
+from gateline.edge.composition import compose
 from gateline.edge.exchange import ClientGone, Exchange, Message, Refused
+from gateline.shared.config import Settings
+from gateline.shared.telemetry.writing import Backlog
 
 MEGABYTE = 1024 * 1024
 LIMIT = 1_000_000
@@ -264,3 +270,46 @@ def test_each_piece_has_a_deadline_that_bytes_prolong() -> None:
         waiting.cancel()
 
     asyncio.run(scenario())
+
+
+def test_a_body_that_does_not_come_is_a_408(tmp_path: Path) -> None:
+    """After the patience with its client the edge answers 408 and closes the connection."""
+    environment = edge_environment(
+        "redis://127.0.0.1:1/0", WEB_SERVICE_URL="http://127.0.0.1:1", REDIS_TIMEOUT="0.2"
+    )
+    answered = Answered()
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        parts = compose(Settings.load(environment, folder=tmp_path), Backlog(10))
+        asked = asyncio.Event()
+
+        async def receive() -> Message:
+            asked.set()
+            message: Message = await loop.create_future()
+            return message
+
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/upload",
+            "raw_path": b"/upload",
+            "query_string": b"",
+            "scheme": "http",
+            "client": ("10.0.0.1", 1),
+            "headers": [(b"host", b"x"), (b"content-length", b"5")],
+        }
+        handling = asyncio.ensure_future(parts.pipeline.handle(scope, receive, answered.send))
+        await asyncio.wait_for(asked.wait(), 5)
+        parts.in_flight.sweep(loop.time() + 19.0)
+        assert not answered.messages
+        parts.in_flight.sweep(loop.time() + 21.0)
+        await asyncio.wait_for(handling, 5)
+        await parts.client.aclose()
+        await parts.kv.aclose()
+
+    asyncio.run(scenario())
+    assert answered.status == 408
+    assert answered.headers[b"connection"] == b"close"
+    assert answered.headers[b"x-gateline-error"] == b"request_timeout"
+    assert answered.whole

@@ -1,7 +1,9 @@
 """The composition root: settings become parts, and nothing is connected before it is used."""
 
 import asyncio
+import logging
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,18 @@ from gateline.edge import create_app
 from gateline.edge.app import Edge
 from gateline.edge.exchange import Message
 from gateline.shared.config import Settings
+
+
+@pytest.fixture(autouse=True)
+def root_handlers() -> Iterator[None]:
+    """Take away the log handlers that an app installs."""
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+    yield
+    for handler in [one for one in root.handlers if one not in before]:
+        root.removeHandler(handler)
+        handler.close()
+    root.setLevel(level)
 
 
 def settings(folder: Path, **more: str) -> Settings:

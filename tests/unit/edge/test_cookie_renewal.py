@@ -113,7 +113,7 @@ def test_a_login_or_logout_is_not_overridden(
 
 def exchange_of(token: str | None, expires_at: int, scheme: str = "https") -> Exchange:
     """Return an exchange that a cookie has identified."""
-    scope = {
+    scope: dict[str, Any] = {
         "method": "GET",
         "path": "/",
         "query_string": b"",

@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -52,7 +52,7 @@ Run = Callable[..., None]
 
 
 @pytest.fixture
-def run(people: People) -> Iterator[Run]:
+def run(people: People) -> Run:
     """Run a scenario with a memory that is trusted, over the real store."""
 
     def run_scenario(scenario: Scenario, **options: Any) -> None:
