@@ -1,0 +1,35 @@
+"""What an exchange knows from the start: whether a body comes, and how a trace begins."""
+
+import re
+
+import pytest
+
+from edge_exchange import Answered, exchange_for
+
+
+@pytest.mark.parametrize(
+    ("headers", "comes"),
+    [
+        ([], False),
+        ([(b"content-length", b"0")], False),
+        ([(b"content-length", b"1")], True),
+        ([(b"transfer-encoding", b"chunked")], True),
+    ],
+)
+def test_a_body_is_announced_by_the_head(headers: list[tuple[bytes, bytes]], comes: bool) -> None:
+    """RFC 9112, 6.3: length or coding say so, the method does not."""
+    exchange = exchange_for(Answered(), "POST", headers=headers)
+    assert exchange.has_body is comes
+    assert exchange.body_done is not comes
+
+
+@pytest.mark.parametrize(
+    ("request_id", "kept"),
+    [("0af7651916cd43dd8448eb211c80319c", True), ("0" * 32, False), ("my-request-7", False)],
+)
+def test_a_trace_begins_under_the_request_id_where_it_can(request_id: str, kept: bool) -> None:
+    """W3C Trace Context, 3.2: a trace id is 32 hexadecimal digits and not all zero."""
+    exchange = exchange_for(Answered(), request_id=request_id)
+    trace = exchange.traceparent().decode()
+    assert re.fullmatch(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-00", trace)
+    assert (trace[3:35] == request_id) is kept
