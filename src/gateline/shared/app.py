@@ -26,6 +26,7 @@ from gateline.shared.health import Probe, database_probe, init_health, redis_pro
 from gateline.shared.middleware.error_handler import init_error_handlers
 from gateline.shared.middleware.rate_limiter import RateLimiter, init_rate_limiter
 from gateline.shared.middleware.request_context import init_request_context
+from gateline.shared.openapi import init_openapi
 from gateline.shared.schemas.base import json_dump, timestamp_text
 from gateline.shared.service_keys import ServiceKeys
 from gateline.shared.sessions import SessionStore
@@ -86,6 +87,7 @@ def build_app(
     init_error_handlers(app)
     _init_cors(app, settings)
     init_rate_limiter(app, settings.rate_limit_default)
+    init_openapi(app, service)
     if database:
         init_db(app)
     _init_health(app, service, settings, database=database)

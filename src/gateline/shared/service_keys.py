@@ -10,6 +10,7 @@ from flask import current_app, g, request
 from werkzeug.datastructures import Headers
 
 from gateline.policy.reasons import SERVICE_KEY_INVALID
+from gateline.shared.declarations import Access, note
 from gateline.shared.errors import ApiError
 
 P = ParamSpec("P")
@@ -119,7 +120,7 @@ def require_service_key(view: Callable[P, R]) -> Callable[P, R]:
         g.service_name = name
         return view(*args, **kwargs)
 
-    return guarded
+    return note(guarded, access=Access("service"))
 
 
 def _keys() -> ServiceKeys:

@@ -23,6 +23,7 @@ from gateline.policy.reasons import (
     Reason,
 )
 from gateline.shared.cookies import read_session_cookie
+from gateline.shared.declarations import Access, note
 from gateline.shared.errors import ApiError
 from gateline.shared.tokens import Claims, TokenRefused
 
@@ -58,7 +59,7 @@ def require_session() -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
 def require_session(view: Callable[P, R] | None = None) -> Any:
     """Let only requests with a living session in. Works with and without parentheses."""
-    return _decorate(view, lambda: _admit(required=True, roles=frozenset()))
+    return _decorate(view, Access("session"))
 
 
 @overload
@@ -80,7 +81,7 @@ def require_auth(
     if isinstance(required_user_type, str):
         required_user_type = (required_user_type,)
     roles = frozenset(required_user_type or ())
-    return _decorate(None, lambda: _admit(required=True, roles=roles))
+    return _decorate(None, Access("session", roles))
 
 
 @overload
@@ -93,7 +94,7 @@ def optional_session() -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
 def optional_session(view: Callable[P, R] | None = None) -> Any:
     """Let everybody in, and know those who have a session; a dead one counts as none."""
-    return _decorate(view, lambda: _admit(required=False, roles=frozenset()))
+    return _decorate(view, Access("optional"))
 
 
 def current_identity() -> Identity | None:
@@ -112,14 +113,14 @@ def bearer_token() -> str | None:
     return credentials.strip() if scheme.lower() == "bearer" else None
 
 
-def _decorate(view: Callable[..., Any] | None, admit: Callable[[], None]) -> Any:
+def _decorate(view: Callable[..., Any] | None, access: Access) -> Any:
     def decorator(inner: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(inner)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            admit()
+            _admit(required=access.kind == "session", roles=access.user_types)
             return inner(*args, **kwargs)
 
-        return guarded
+        return note(guarded, access=access)
 
     return decorator if view is None else decorator(view)
 

@@ -4,6 +4,8 @@ The rule is the origin check of `gateline.policy.origins`. It needs no token in 
 covers what happens before there is a session (login CSRF).
 """
 
+from collections.abc import Collection
+
 from flask import Blueprint, Flask
 
 from gateline.policy.reasons import CROSS_SITE
@@ -21,6 +23,12 @@ class CrossSiteRefused(ApiError):
 def protect(scaffold: Flask | Blueprint) -> None:
     """Check the origin of every unsafe request to an app, or to the views of a blueprint."""
     scaffold.before_request(_refuse_cross_site)
+
+
+def is_protected(app: Flask, blueprints: Collection[str]) -> bool:
+    """Tell whether views of these blueprints of an app are behind the check."""
+    checks = app.before_request_funcs
+    return any(_refuse_cross_site in checks.get(name, ()) for name in (None, *blueprints))
 
 
 def _refuse_cross_site() -> None:

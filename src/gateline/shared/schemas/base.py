@@ -18,6 +18,8 @@ from pydantic import (
     EmailStr,
     Field,
     PlainSerializer,
+    RootModel,
+    WithJsonSchema,
 )
 
 from gateline.shared.errors import ValidationFailed
@@ -71,13 +73,18 @@ def _lower(value: str) -> str:
     return value.lower()
 
 
-UserId = Annotated[int, BeforeValidator(_user_id), Field(ge=1, le=MAX_ID, examples=[123])]
+UserId = Annotated[
+    int,
+    BeforeValidator(_user_id, json_schema_input_type=int | str),
+    Field(ge=1, le=MAX_ID, examples=[123]),
+]
 """An account's number; input may also be `"123"` or `"user_123"`."""
 
 Timestamp = Annotated[
     dt.datetime,
     AfterValidator(_in_utc),
     PlainSerializer(timestamp_text, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-01-15T09:30:00Z"]}),
 ]
 """A time in UTC; input without a zone counts as UTC, output ends in `Z`."""
 
@@ -92,6 +99,15 @@ class Page(Schema, Generic[T]):
 
     items: list[T]
     next_cursor: str | None = None
+
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """Name a page for what is on it, as readers of the API see it."""
+        return f"PageOf{params[0].__name__}"
+
+
+class JsonObject(RootModel[dict[str, Any]]):
+    """Any JSON object."""
 
 
 class PageQuery(Schema):
