@@ -3,7 +3,6 @@
 import re
 
 import pytest
-
 from edge_exchange import Answered, exchange_for
 
 
