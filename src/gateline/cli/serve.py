@@ -1,5 +1,7 @@
 """`gateline serve NAME`."""
 
+import os
+
 import click
 
 
@@ -42,6 +44,9 @@ def serve(
     from gateline.shared.config import Settings
 
     service = service_named(name)
+    if workers > 1:
+        # Each request of a long-polling client may reach another worker, which does not know it.
+        os.environ.setdefault("GATELINE_SOCKETIO_TRANSPORTS", "websocket")
     settings = Settings.load(flask_host=host, flask_port=port)
     # FLASK_PORT has one default for all; a service that nobody gave a port keeps off the edge's.
     named = "flask_port" in settings.model_fields_set

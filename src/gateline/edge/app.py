@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import signal
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
@@ -19,8 +20,15 @@ from gateline.edge.invalidation import InvalidationFeed
 from gateline.edge.pipeline import Pipeline
 from gateline.edge.record import Recorder
 from gateline.edge.sessions import SessionMemory
+from gateline.edge.sockets.entrance import Entrance
+from gateline.edge.sockets.fan_out import FanOut
+from gateline.edge.sockets.guests import Guests
+from gateline.edge.sockets.socket_io import SocketIo
 from gateline.edge.telemetry import Telemetry
 from gateline.edge.upstream import Client
+
+DRAIN_SIGNAL = signal.SIGURG
+"""Ignored by default, so that it harms no process that does not know it."""
 
 _TICK_SECONDS = 1.0
 _log = logging.getLogger(__name__)
@@ -40,6 +48,10 @@ class Parts:
     access_log: AccessLog
     telemetry: Telemetry
     health: Health
+    entrance: Entrance
+    socket_io: SocketIo
+    fan_out: FanOut
+    guests: Guests
 
 
 class Edge:
@@ -48,8 +60,10 @@ class Edge:
     def __init__(self, build: Callable[[], Parts]) -> None:
         self._build = build
         self._parts: Parts | None = None
-        self._handle: Callable[[Scope, Receive, Send], Awaitable[None]] = _not_started
+        self._handle: Callable[[Scope, Receive, Send], Awaitable[object]] = _not_started
+        self._connect: Callable[[Scope, Receive, Send], Awaitable[None]] = _not_started
         self._tasks: list[asyncio.Task[None]] = []
+        self._draining: asyncio.Future[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI connection."""
@@ -59,8 +73,7 @@ class Edge:
         elif kind == "lifespan":
             await self._live(receive, send)
         else:
-            await receive()
-            await send({"type": "websocket.close", "code": 1008, "reason": "no_route"})
+            await self._connect(scope, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -79,6 +92,8 @@ class Edge:
         parts: Parts = self._build()
         self._parts = parts
         self._handle = parts.pipeline.handle
+        self._connect = parts.entrance.handle
+        self._drain_on_signal(parts)
         self._tasks = [
             asyncio.create_task(_keep_running(work))
             for work in (
@@ -86,14 +101,31 @@ class Edge:
                 parts.in_flight.run,
                 parts.access_log.run,
                 parts.telemetry.run,
+                parts.fan_out.run,
+                parts.guests.run,
+                parts.socket_io.run,
                 partial(_tick, parts),
             )
         ]
+
+    def _drain_on_signal(self, parts: Parts) -> None:
+        """Close the sockets when the server says that this worker will end.
+
+        It says so with SIGURG a moment before SIGTERM, at which it would drop them without a word.
+        """
+
+        def drain() -> None:
+            self._draining = asyncio.ensure_future(parts.entrance.drain())
+
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            asyncio.get_running_loop().add_signal_handler(DRAIN_SIGNAL, drain)
 
     async def _stop(self) -> None:
         parts = self._parts
         if parts is None:
             return
+        await parts.entrance.drain()
+        await parts.socket_io.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -16,6 +16,12 @@ from gateline.edge.invalidation import InvalidationFeed
 from gateline.edge.pipeline import Door, Pipeline
 from gateline.edge.record import Recorder
 from gateline.edge.sessions import SessionMemory
+from gateline.edge.sockets.entrance import LIVE, SOCKET_IO, Doorkeeper, Entrance, socket_routes
+from gateline.edge.sockets.fan_out import FanOut
+from gateline.edge.sockets.guests import Guests
+from gateline.edge.sockets.plain import PlainDashboard
+from gateline.edge.sockets.snapshot import Snapshot
+from gateline.edge.sockets.socket_io import Register, SocketIo
 from gateline.edge.telemetry import Telemetry
 from gateline.edge.upstream import Client, Pool
 from gateline.edge.upstream import Target as Address
@@ -33,10 +39,11 @@ _AUTH: Final = "auth"
 _RENEW_COOKIE_SHARE: Final = 1 / 3
 
 
-def compose(settings: Settings, records: Backlog[Entry]) -> Parts:
+def compose(settings: Settings, records: Backlog[Entry], register: Register | None = None) -> Parts:
     """Build one worker's edge; call it inside the event loop that will run it.
 
-    `records` are the entries that the log handler of this process gathers.
+    `records` are the entries that the log handler of this process gathers, `register` adds one's
+    own events to the Socket.IO server.
     """
     client = Client()
     services = platform_services(settings)
@@ -49,8 +56,20 @@ def compose(settings: Settings, records: Backlog[Entry]) -> Parts:
     access_log = _access_log(settings)
     telemetry = Telemetry(store, _own_name(), records=records, in_flight=lambda: len(in_flight))
     recorder = Recorder(access_log, telemetry)
+    door = _door(settings)
+    fan_out, guests, snapshot = FanOut(store), Guests(sessions), Snapshot(store)
+    socket_io = SocketIo(
+        fan_out,
+        guests,
+        snapshot,
+        transports=settings.gateline_socketio_transports,
+        register=register,
+    )
+    doorkeeper = Doorkeeper(
+        socket_io, most=settings.gateline_max_sockets, trusted_origins=door.trusted_origins
+    )
     pipeline = Pipeline(
-        _door(settings),
+        door,
         sessions=sessions,
         forwarder=Forwarder(
             client,
@@ -60,7 +79,13 @@ def compose(settings: Settings, records: Backlog[Entry]) -> Parts:
         ),
         recorder=recorder,
         in_flight=in_flight,
-        own={"edge:health": health.health, "edge:livez": health.live, "edge:readyz": health.ready},
+        own={
+            "edge:health": health.health,
+            "edge:livez": health.live,
+            "edge:readyz": health.ready,
+            LIVE: doorkeeper.live,
+            SOCKET_IO: doorkeeper.socket_io,
+        },
     )
     return Parts(
         pipeline=pipeline,
@@ -73,13 +98,22 @@ def compose(settings: Settings, records: Backlog[Entry]) -> Parts:
         access_log=access_log,
         telemetry=telemetry,
         health=health,
+        entrance=Entrance(
+            pipeline,
+            doorkeeper,
+            plain=PlainDashboard(fan_out, guests, snapshot),
+            socket_io=socket_io,
+        ),
+        socket_io=socket_io,
+        fan_out=fan_out,
+        guests=guests,
     )
 
 
 def _door(settings: Settings) -> Door:
     own = tuple(Route(name, f"/{name}", Destination(f"edge:{name}"), auth="none") for name in _OWN)
     return Door(
-        RouteTable((*own, *platform_routes())),
+        RouteTable((*own, *socket_routes(), *platform_routes())),
         allowed_hosts=frozenset(settings.allowed_hosts),
         trusted_origins=frozenset(settings.cors_origins) - {"*"},
         trusted_proxies=settings.edge_trusted_proxies,

@@ -78,8 +78,11 @@ class Pipeline:
         self._own = own
         self._next_id = random.Random().getrandbits  # noqa: S311 - an id, not a secret
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; returning without an end makes the server tear the connection."""
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> Exchange:
+        """Answer one request and return what became of it.
+
+        Returning without an end makes the server tear the connection.
+        """
         loop = asyncio.get_running_loop()
         exchange = Exchange(scope, receive, send, loop.time())
         exchange.task = asyncio.current_task()
@@ -100,6 +103,7 @@ class Pipeline:
         finally:
             self._in_flight.discard(exchange)
             self._recorder.record(exchange)
+        return exchange
 
     async def _run(self, exchange: Exchange, scope: Scope) -> None:
         exchange.request_id = (

@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +19,10 @@ from gateline.local.services import ServiceProgram
 # Set by the supervisor, which has checked the port and holds it for its children.
 SUPERVISED = "GATELINE_SUPERVISED"
 
+DRAIN_SIGNAL = signal.SIGURG
+"""Tells a worker that it will end; ignored by those that have nothing to do about it."""
+
+_DRAIN_SECONDS = 0.3
 _BACKLOG = 4096
 # Counts connections, not requests: idle ones included, so it must be far above those in use.
 _CONNECTIONS = 16000
@@ -57,7 +62,7 @@ def _serve_with_granian(service: ServiceProgram, listen: Listen) -> None:
     from granian.server import Server
 
     asgi = service.interface == "asgi"
-    server = Server(
+    server = (_polite_server() if asgi else Server)(
         service.target,
         address=listen.host,
         port=listen.port,
@@ -78,6 +83,43 @@ def _serve_with_granian(service: ServiceProgram, listen: Listen) -> None:
         log_level=LogLevels.error,
     )
     server.serve(target_loader=partial(load, service.target, os.getpid()), wrap_loader=False)
+
+
+def _polite_server() -> type[Any]:
+    """Return granian's server, with a word to its workers before they end.
+
+    At SIGTERM it drops open WebSockets without a close frame. So its workers hear SIGURG first,
+    which those that have sockets understand, and have a moment to close them.
+    """
+    from granian.server.mp import MPServer
+
+    class PoliteServer(MPServer):
+        """Says that the end is near, and only then begins it."""
+
+        _asked: tuple[str, ...] = ()
+
+        def signal_handler_interrupt(self, *_args: Any, **_kwargs: Any) -> None:
+            """End the server; a second signal does so without delay."""
+            self._after_a_word("interrupt", super().signal_handler_interrupt)
+
+        def signal_handler_reload(self, *_args: Any, **_kwargs: Any) -> None:
+            """Replace the workers."""
+            self._asked = ()
+            self._after_a_word("reload", super().signal_handler_reload)
+
+        def _after_a_word(self, asked: str, act: Callable[[], None]) -> None:
+            if asked in self._asked:
+                act()
+                return
+            self._asked = (*self._asked, asked)
+            for worker in self.wrks:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(worker.inner.pid, DRAIN_SIGNAL)
+            timer = threading.Timer(_DRAIN_SECONDS, act)
+            timer.daemon = True
+            timer.start()
+
+    return PoliteServer
 
 
 def load(target: str, parent: int) -> Callable[..., Any]:

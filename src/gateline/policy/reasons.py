@@ -113,6 +113,9 @@ UNSUPPORTED_MEDIA_TYPE: Final = _reason(
     "Unsupported media type",
     "Send the body as application/json.",
 )
+UPGRADE_REQUIRED: Final = _reason(
+    "upgrade_required", 426, "Upgrade required", "Connect with a WebSocket here."
+)
 LIMIT_SPENT: Final = _reason(
     "limit_spent", 429, "Rate limit exceeded", "Too many requests. Wait before the next one."
 )

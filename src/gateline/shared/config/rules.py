@@ -5,7 +5,7 @@ theirs: `flask_env` comes first. Each reports for itself, so that all problems a
 """
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings
@@ -18,6 +18,11 @@ Networks = Annotated[
     tuple[Network, ...],
     BeforeValidator(checks.networks),
     BeforeValidator(checks.comma_list),
+]
+Transports = Annotated[
+    tuple[Literal["polling", "websocket"], ...],
+    BeforeValidator(checks.comma_list),
+    Field(min_length=1),
 ]
 Limited = Annotated[str, AfterValidator(checks.rate_limit)]
 Url = Annotated[str, AfterValidator(checks.service_url)]

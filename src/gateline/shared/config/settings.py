@@ -21,6 +21,7 @@ from gateline.shared.config.rules import (
     Positive,
     Rules,
     Seconds,
+    Transports,
     Url,
 )
 
@@ -292,6 +293,26 @@ class Settings(Rules):
     )
     upstream_timeout: Seconds = _setting(
         10, "Services", "Seconds a proxied request may take, retries included.", "UPSTREAM_TIMEOUT"
+    )
+
+    gateline_socketio_events: str = _setting(
+        "",
+        "Sockets",
+        "One's own Socket.IO events: module:function, called with the server when the edge starts.",
+        "GATELINE_SOCKETIO_EVENTS",
+    )
+    gateline_socketio_transports: Transports = _setting(
+        "polling,websocket",
+        "Sockets",
+        "What Socket.IO clients may use. Polling needs sticky sessions where several edges or "
+        "workers serve: say websocket there, which is the default with `--workers 2` or more.",
+        "GATELINE_SOCKETIO_TRANSPORTS",
+    )
+    gateline_max_sockets: Positive = _setting(
+        200,
+        "Sockets",
+        "Live connections (WebSocket and Socket.IO) that one worker of the edge holds.",
+        "GATELINE_MAX_SOCKETS",
     )
 
     admin_username: str = _setting(

@@ -1,0 +1,205 @@
+"""Where sockets come in: a handshake goes through the pipeline as a request does, then is served.
+
+So hosts, paths, sessions, roles and proxies are decided in one place, a refusal is an HTTP answer
+with the standard error body, and the handshake has its access line. What is open is bounded, for
+the server does not count upgraded connections.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Collection
+from time import perf_counter
+from typing import Final
+
+from gateline.edge import answers
+from gateline.edge.bodies import RequestBody
+from gateline.edge.exchange import Exchange, Message, Receive, Refused, Scope, Send
+from gateline.edge.pipeline import Pipeline
+from gateline.edge.sockets.channel import RESTART, Channel, ChannelClosed
+from gateline.edge.sockets.plain import PlainDashboard
+from gateline.edge.sockets.socket_io import TOKEN, SocketIo, replay
+from gateline.policy.origins import is_cross_site
+from gateline.policy.reasons import CROSS_SITE, OVERLOADED, UPGRADE_REQUIRED
+from gateline.policy.routes import Destination, Route
+
+LIVE: Final = "edge:live"
+SOCKET_IO: Final = "edge:socket-io"
+ADMINS: Final = frozenset({"admin"})
+
+_SWITCHING: Final = 101
+_UNSAFE: Final = "POST"
+_MOST_BODY_BYTES: Final = 64 * 1024
+_BEARER: Final = b"Bearer "
+
+
+def socket_routes() -> tuple[Route, ...]:
+    """Return the routes under which sockets come in."""
+    return (
+        Route("live", "/ws/dashboard", Destination(LIVE), roles=ADMINS),
+        Route("socket-io", "/socket.io/*", Destination(SOCKET_IO), auth="optional"),
+        Route("unknown-socket", "/ws/*", None, auth="none"),
+    )
+
+
+class Handshake:
+    """The answer to a handshake: nothing yet when it is admitted, a refusal as HTTP otherwise."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    async def __call__(self, message: Message) -> None:
+        """Send a part of the refusal; the pipeline speaks HTTP."""
+        with contextlib.suppress(ChannelClosed):
+            await self._channel.send({**message, "type": f"websocket.{message['type']}"})
+
+    async def until_gone(self) -> Message:
+        """Stand in for the request's `receive`: it has no body, the client can only leave."""
+        await self._channel.until_gone()
+        return {"type": "http.disconnect"}
+
+
+class Doorkeeper:
+    """Decides, as the last word of the pipeline, whether a socket comes in.
+
+    `most` bounds the clients of one worker, `trusted_origins` may connect with a cookie although
+    their pages are not ours.
+    """
+
+    def __init__(
+        self, socket_io: SocketIo, *, most: int, trusted_origins: Collection[str] = ()
+    ) -> None:
+        self._socket_io = socket_io
+        self._most = most
+        self._trusted_origins = trusted_origins
+        self.channels: set[Channel] = set()
+        self.draining = False
+
+    async def live(self, exchange: Exchange) -> None:
+        """Answer a handshake for the plain dashboard."""
+        if not isinstance(exchange.send, Handshake):
+            raise Refused(UPGRADE_REQUIRED, [(b"upgrade", b"websocket")])
+        if exchange.cookie_token is not None:
+            self._refuse_cross_site(exchange)
+        self._refuse_beyond_limit()
+        exchange.status = _SWITCHING
+
+    async def socket_io(self, exchange: Exchange) -> None:
+        """Answer a Socket.IO handshake, or serve a request of a long-polling client."""
+        self._refuse_cross_site(exchange)
+        if not self._socket_io.knows(exchange.query):
+            self._refuse_beyond_limit()
+        if isinstance(exchange.send, Handshake):
+            exchange.status = _SWITCHING
+            return
+        await _long_poll(self._socket_io, exchange)
+
+    def _refuse_beyond_limit(self) -> None:
+        if self.draining or len(self.channels) + self._socket_io.polling >= self._most:
+            raise Refused(OVERLOADED, [(b"retry-after", b"5")])
+
+    def _refuse_cross_site(self, exchange: Exchange) -> None:
+        """Refuse the pages of others: a browser lets any page open a socket, cookies included.
+
+        (RFC 6455, section 10.2; known as cross-site WebSocket hijacking.)
+        """
+        fields = exchange.fields
+        site, origin = fields.get(b"sec-fetch-site"), fields.get(b"origin")
+        if is_cross_site(
+            _UNSAFE,
+            sec_fetch_site=None if site is None else site.decode("latin-1"),
+            origin=None if origin is None else origin.decode("latin-1"),
+            host=fields[b"host"].decode("ascii"),
+            scheme=exchange.scheme,
+            trusted=self._trusted_origins,
+        ):
+            raise Refused(CROSS_SITE)
+
+
+class Entrance:
+    """Takes every WebSocket of a worker from its handshake to its close."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        doorkeeper: Doorkeeper,
+        *,
+        plain: PlainDashboard,
+        socket_io: SocketIo,
+    ) -> None:
+        self._pipeline = pipeline
+        self._doorkeeper = doorkeeper
+        self._plain = plain
+        self._socket_io = socket_io
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one socket."""
+        connect = await receive()
+        if connect["type"] != "websocket.connect":
+            return
+        channel = Channel(receive, send)
+        handshake = Handshake(channel)
+        channel.start()
+        request = {**scope, "method": "GET", "scheme": _http(scope["scheme"])}
+        exchange = await self._pipeline.handle(request, handshake.until_gone, handshake)
+        if exchange.status != _SWITCHING:
+            await channel.abandon()
+            return
+        self._doorkeeper.channels.add(channel)
+        try:
+            await self._serve(exchange, channel, scope, connect)
+        finally:
+            self._doorkeeper.channels.discard(channel)
+            await channel.abandon()
+
+    async def drain(self) -> None:
+        """Let nobody in any more and tell those who are here to come back in a moment (1012)."""
+        self._doorkeeper.draining = True
+        closing = [channel.close(RESTART, "restart") for channel in self._doorkeeper.channels]
+        await asyncio.gather(*closing, return_exceptions=True)
+
+    async def _serve(
+        self, exchange: Exchange, channel: Channel, scope: Scope, connect: Message
+    ) -> None:
+        token = _token(exchange)
+        if exchange.route is not None and exchange.route.destination == Destination(LIVE):
+            await self._plain.serve(channel, token or "", ADMINS)
+            return
+        known = {**scope, "scheme": exchange.scheme, TOKEN: token}
+        await self._socket_io.handle(known, replay(connect, channel.next), channel.send)
+
+
+async def _long_poll(socket_io: SocketIo, exchange: Exchange) -> None:
+    """Serve one request of a long-polling client; what it waits for is no time that we took."""
+    body = await RequestBody(exchange, _MOST_BODY_BYTES).read() if exchange.has_body else b""
+    request: Message = {"type": "http.request", "body": body, "more_body": False}
+
+    async def answer(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = [(name.lower(), value) for name, value in message["headers"]]
+            exchange.started = perf_counter()
+            await answers.start(exchange, message["status"], headers)
+            return
+        exchange.sent_bytes += len(message.get("body", b""))
+        await exchange.send(message)
+
+    scope: Scope = {
+        "type": "http",
+        "method": exchange.method,
+        "path": exchange.path,
+        "query_string": exchange.query,
+        "headers": exchange.headers,
+        "scheme": exchange.scheme,
+        TOKEN: _token(exchange),
+    }
+    await socket_io.handle(scope, replay(request, exchange.receive), answer)
+
+
+def _token(exchange: Exchange) -> str | None:
+    """Return the token of the identity that the pipeline found."""
+    headers = dict(exchange.identity_headers)
+    authorization = headers.get(b"authorization")
+    return None if authorization is None else authorization.removeprefix(_BEARER).decode("ascii")
+
+
+def _http(scheme: str) -> str:
+    return {"ws": "http", "wss": "https"}.get(scheme, scheme)
