@@ -31,6 +31,7 @@ from gateline.policy.routes import Destination, Route, Service
 from gateline.shared.cookies import SECURE_SESSION_COOKIE, SESSION_COOKIE
 
 _STREAM_SECONDS: Final = 3600.0
+_TAKE_SECONDS: Final = 60.0
 _COOKIE_WAIT_SECONDS: Final = 1.0
 _OWN_COOKIES: Final = (SESSION_COOKIE.encode() + b"=", SECURE_SESSION_COOKIE.encode() + b"=")
 _CREDENTIALS: Final = frozenset({b"authorization", b"cookie"})
@@ -311,11 +312,15 @@ async def _stream(exchange: Exchange, response: Response, headers: Headers) -> N
     if length is not None:
         headers.append((b"content-length", length))
     send = exchange.send
+    clock = asyncio.get_running_loop().time
     try:
         await answers.start(exchange, response.status, headers)
         while chunk := await response.read_chunk():
             exchange.sent_bytes += len(chunk)
+            # Who reads nothing at all must not hold a connection to the service for ever.
+            exchange.deadline = clock() + _TAKE_SECONDS
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            exchange.deadline = None
     except UpstreamError as error:
         exchange.reason = REASONS[error.reason]
         raise AnswerBroken from error

@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import threading
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -268,6 +269,50 @@ def test_each_piece_has_a_deadline_that_bytes_prolong() -> None:
         await asyncio.sleep(0)
         assert 4.0 < exchange.deadline - now <= 5.1
         waiting.cancel()
+
+    asyncio.run(scenario())
+
+
+def test_a_client_that_takes_nothing_is_let_go(services: ScriptedServices, tmp_path: Path) -> None:
+    """After a minute in which a client takes no piece of its answer, the service is freed."""
+    services.on("/pour", answer(200, b"z" * MEGABYTE))
+    environment = edge_environment("redis://127.0.0.1:1/0") | services.environment
+    stuck = asyncio.Event()
+
+    async def receive() -> Message:
+        message: Message = await asyncio.get_running_loop().create_future()
+        return message
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            stuck.set()
+            await asyncio.get_running_loop().create_future()
+
+    async def scenario() -> None:
+        parts = compose(Settings.load(environment, folder=tmp_path), Backlog(10))
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": "/pour",
+            "raw_path": b"/pour",
+            "query_string": b"",
+            "scheme": "http",
+            "client": ("10.0.0.1", 1),
+            "headers": [(b"host", b"x")],
+        }
+        before = services.open["web"]
+        handling = asyncio.ensure_future(parts.pipeline.handle(scope, receive, send))
+        await asyncio.wait_for(stuck.wait(), 5)
+        now = asyncio.get_running_loop().time()
+        parts.in_flight.sweep(now + 59.0)
+        assert len(parts.in_flight) == 1
+        parts.in_flight.sweep(now + 61.0)
+        await asyncio.wait_for(handling, 5)
+        assert len(parts.in_flight) == 0
+        closed = partial(services.wait, lambda: services.open["web"] <= before, 2.0)
+        await asyncio.get_running_loop().run_in_executor(None, closed)
+        await parts.client.aclose()
+        await parts.kv.aclose()
 
     asyncio.run(scenario())
 
