@@ -56,7 +56,9 @@ def _module_platform() -> Iterator[RunningPlatform]:
     shutil.rmtree(path, ignore_errors=True)
 
 
-@pytest.mark.parametrize("child", ["postgres", "valkey", "auth", "clinic", "web", "edge"])
+@pytest.mark.parametrize(
+    "child", ["postgres", "valkey", "auth", "clinic", "api", "jobs", "web", "edge"]
+)
 def test_a_killed_child_comes_back_and_the_log_says_so(
     patient_platform: RunningPlatform, child: str
 ) -> None:
