@@ -170,6 +170,28 @@ def test_auth_needs_no_session(gateway: RunningEdge, services: ScriptedServices,
     assert gateway.ask("POST", path, [JSON], b"{}").json() == {"service": "auth"}
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "service"),
+    [
+        ("POST", "/register", "users"),
+        ("GET", "/cameras", "events"),
+        ("GET", "/logs", "events"),
+        ("GET", "/alerts/count", "events"),
+        ("GET", "/alerts/count/", "events"),
+        ("POST", "/logs", "events"),
+    ],
+)
+def test_the_shop_needs_no_session(
+    gateway: RunningEdge, services: ScriptedServices, method: str, path: str, service: str
+) -> None:
+    """Document 4, Public API: user service and edge processor are reached without a session."""
+    body = b"{}" if method == "POST" else None
+    response = gateway.ask(method, f"{path}?a=1", [JSON], body)
+    assert response.json() == {"service": service}
+    (seen,) = services.seen(path)
+    assert seen.target == f"{path}?a=1".encode()
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("path", ["/api/nowhere", "/api/v1/nurses", "/api/v2/doctors", "/api/"])
 def test_unknown_services(

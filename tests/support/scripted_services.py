@@ -21,6 +21,8 @@ VARIABLES: Final = {
     "patients": "PATIENT_SERVICE_URL",
     "institutions": "INSTITUTION_SERVICE_URL",
     "admins": "ADMIN_SERVICE_URL",
+    "users": "USER_SERVICE_URL",
+    "events": "EDGE_PROCESSOR_URL",
     "web": "WEB_SERVICE_URL",
     "api": "API_SERVICE_URL",
 }

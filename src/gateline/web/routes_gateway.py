@@ -28,11 +28,16 @@ if TYPE_CHECKING:
 _OWN_SERVICE: Final = "web"
 _CORS: Final = "access-control-"
 _SLASHES: Final = re.compile("/{2,}")
-_PATHS: Final = ("/api/", "/api/<path:rest>", "/.well-known/jwks.json")
+_ANY: Final = tuple(sorted(METHODS))
+_ADDRESSES: Final = (
+    *((path, _ANY) for path in ("/api/", "/api/<path:rest>", "/.well-known/jwks.json")),
+    *((path, _ANY) for path in ("/cameras", "/logs", "/alerts/", "/alerts/<path:rest>")),
+    ("/register", ("POST",)),  # reading it is a page of our own
+)
 
 
 def init_gateway(app: Flask) -> None:
-    """Answer every path below /api that no view of our own answers."""
+    """Answer every path of the other services that no view of our own answers."""
     table = RouteTable(platform_routes())
     gateway = Blueprint("gateway", __name__)
 
@@ -42,11 +47,11 @@ def init_gateway(app: Flask) -> None:
         path = exact_path()
         return _guarded(_matched(table, path))(path)
 
-    for path in _PATHS:
+    for path, methods in _ADDRESSES:
         gateway.add_url_rule(
             path,
             view_func=forward,
-            methods=sorted(METHODS),
+            methods=list(methods),
             provide_automatic_options=False,
             strict_slashes=False,
             merge_slashes=False,

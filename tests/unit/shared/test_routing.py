@@ -48,6 +48,11 @@ def identity(user_type: str) -> Identity:
         ("/api/v1/patients/7/record", "patients", "session"),
         ("/api/v1/institutions/1", "institutions", "session"),
         ("/api/v1/admins/1", "admins", "session"),
+        ("/cameras", "events", "none"),
+        ("/logs", "events", "none"),
+        ("/alerts/count", "events", "none"),
+        ("/register", "web", "optional"),
+        ("/events", "web", "optional"),
     ],
 )
 def test_where_paths_lead(path: str, service: str, auth: str) -> None:
@@ -56,6 +61,14 @@ def test_where_paths_lead(path: str, service: str, auth: str) -> None:
 
     assert found.destination is not None
     assert (found.destination.service, found.auth) == (service, auth)
+
+
+def test_customers_register_where_people_read_a_page() -> None:
+    """Posting to `/register` goes to the user service, whatever else goes to the web."""
+    found = route("/register", "POST")
+
+    assert found.destination is not None
+    assert (found.destination.service, found.auth) == ("users", "none")
 
 
 @pytest.mark.parametrize("path", ["/api", "/api/unknown", "/api/v1/unknown", "/api/authx/login"])

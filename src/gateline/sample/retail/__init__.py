@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import ClassVar, Final
 
 from flask import Blueprint, Flask
 from werkzeug.routing import BaseConverter
@@ -32,6 +32,7 @@ class _CodeConverter(BaseConverter):
     """A camera's code in a path; anything else is no address."""
 
     regex = r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}"
+    openapi: ClassVar = MappingProxyType({"type": "string", "pattern": f"^{regex}$"})
 
 
 def create_app(

@@ -11,18 +11,24 @@ from flask.typing import ResponseReturnValue
 from gateline.policy.limits import Limit
 from gateline.sample.retail import event_log, ingest
 from gateline.sample.retail.schemas import (
+    AlertCount,
+    AlertOut,
     AlertQuery,
     Batch,
     CameraBody,
+    CameraOut,
     CameraQuery,
     CountQuery,
+    EventOut,
+    Ingested,
     LogQuery,
 )
 from gateline.shared.app import parts
 from gateline.shared.database import transaction_context
+from gateline.shared.declarations import answers
 from gateline.shared.middleware.rate_limiter import exempt, service_key, spend
 from gateline.shared.middleware.validation import validate
-from gateline.shared.schemas.base import json_dump
+from gateline.shared.schemas.base import Page, json_dump
 from gateline.shared.service_keys import require_service_key
 
 P = ParamSpec("P")
@@ -43,6 +49,7 @@ def _for_services(view: Callable[P, ResponseReturnValue]) -> Callable[P, Respons
 
 
 @blueprint.get("/cameras")
+@answers(200, Page[CameraOut], "A page of cameras.")
 @validate(query=CameraQuery)
 def list_cameras(query: CameraQuery) -> ResponseReturnValue:
     """List the cameras by code, with how they were last known."""
@@ -50,6 +57,8 @@ def list_cameras(query: CameraQuery) -> ResponseReturnValue:
 
 
 @blueprint.put("/cameras/<code:camera_id>")
+@answers(200, CameraOut, "It was changed.")
+@answers(201, CameraOut, "It is new.")
 @_for_services
 @validate(body=CameraBody)
 def put_camera(camera_id: str, body: CameraBody) -> ResponseReturnValue:
@@ -59,6 +68,7 @@ def put_camera(camera_id: str, body: CameraBody) -> ResponseReturnValue:
 
 
 @blueprint.get("/logs")
+@answers(200, Page[EventOut], "A page of events.")
 @validate(query=LogQuery)
 def list_events(query: LogQuery) -> ResponseReturnValue:
     """List the events, the latest first."""
@@ -66,6 +76,7 @@ def list_events(query: LogQuery) -> ResponseReturnValue:
 
 
 @blueprint.get("/alerts")
+@answers(200, Page[AlertOut], "A page of alerts.")
 @validate(query=AlertQuery)
 def list_alerts(query: AlertQuery) -> ResponseReturnValue:
     """List the alerts, the latest first."""
@@ -73,6 +84,7 @@ def list_alerts(query: AlertQuery) -> ResponseReturnValue:
 
 
 @blueprint.get("/alerts/count")
+@answers(200, AlertCount, "How many there are.")
 @validate(query=CountQuery)
 def count_alerts(query: CountQuery) -> ResponseReturnValue:
     """Count the alerts by severity, open and in total."""
@@ -80,6 +92,7 @@ def count_alerts(query: CountQuery) -> ResponseReturnValue:
 
 
 @blueprint.post("/events")
+@answers(200, Ingested, "What became of them.")
 @_for_services
 @validate(body=Batch)
 def take_events(body: Batch) -> ResponseReturnValue:

@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 from flask import Blueprint, Response
 from flask.typing import ResponseReturnValue
 
+from gateline.policy.reasons import CONFLICT, UPSTREAM_UNAVAILABLE
 from gateline.sample.retail import customers
 from gateline.sample.retail.schemas import Registered, Registration
 from gateline.shared.app import parts
+from gateline.shared.declarations import answers, refuses
 from gateline.shared.middleware import csrf
 from gateline.shared.middleware.validation import validate
 from gateline.shared.schemas.base import json_dump
@@ -17,6 +19,8 @@ csrf.protect(blueprint)
 
 
 @blueprint.post("/register")
+@answers(201, Registered, "The customer was made.")
+@refuses(CONFLICT, UPSTREAM_UNAVAILABLE)
 @validate(body=Registration)
 def register(body: Registration) -> ResponseReturnValue:
     """Make a customer with an account to log in to."""
