@@ -3,13 +3,16 @@
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
-from gateline.shared.health import report
+from gateline.shared.declarations import answers
+from gateline.shared.health import HealthOut, report
 from gateline.shared.middleware.rate_limiter import exempt
 
 health = Blueprint("api_health", __name__)
 
 
 @health.get("/api/health")
+@answers(200, HealthOut)
+@answers(503, HealthOut, "Something that is needed is away.")
 @exempt
 def read_health() -> ResponseReturnValue:
     """Tell status, timestamp and version; 503 when something that is needed is away."""

@@ -7,15 +7,26 @@ from gateline.api import service
 from gateline.api.models import KeptAnswer, Order
 from gateline.api.moments import now
 from gateline.api.schemas import OrderBody, OrderOut, OrderQuery
+from gateline.policy.reasons import CONFLICT
+from gateline.shared.declarations import (
+    IDEMPOTENCY_KEY,
+    LOCATION,
+    REPLAYED,
+    answers,
+    refuses,
+    takes,
+)
 from gateline.shared.idempotency import Answer, create_once
 from gateline.shared.middleware.auth import require_session
 from gateline.shared.middleware.validation import validate
-from gateline.shared.schemas.base import json_dump
+from gateline.shared.schemas.base import Page, json_dump
 
 orders = Blueprint("orders", __name__, url_prefix="/api/orders")
 
 
 @orders.post("")
+@takes(IDEMPOTENCY_KEY)
+@answers(201, OrderOut, headers=(LOCATION, REPLAYED))
 @require_session
 @validate(body=OrderBody)
 def create_order(body: OrderBody) -> ResponseReturnValue:
@@ -30,6 +41,7 @@ def create_order(body: OrderBody) -> ResponseReturnValue:
 
 
 @orders.get("")
+@answers(200, Page[OrderOut])
 @require_session
 @validate(query=OrderQuery)
 def list_orders(query: OrderQuery) -> ResponseReturnValue:
@@ -39,6 +51,7 @@ def list_orders(query: OrderQuery) -> ResponseReturnValue:
 
 
 @orders.get("/<order_id>")
+@answers(200, OrderOut)
 @require_session
 @validate()
 def read_order(order_id: str) -> ResponseReturnValue:
@@ -47,6 +60,8 @@ def read_order(order_id: str) -> ResponseReturnValue:
 
 
 @orders.post("/<order_id>/cancel")
+@answers(200, OrderOut)
+@refuses(CONFLICT)
 @require_session
 @validate()
 def cancel_order(order_id: str) -> ResponseReturnValue:
@@ -55,6 +70,8 @@ def cancel_order(order_id: str) -> ResponseReturnValue:
 
 
 @orders.delete("/<order_id>")
+@answers(204, description="It is cancelled.")
+@refuses(CONFLICT)
 @require_session
 @validate()
 def delete_order(order_id: str) -> ResponseReturnValue:

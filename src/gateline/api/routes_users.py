@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from gateline.api import service
 from gateline.api.schemas import ProfileOut, ProfilePatch
+from gateline.shared.declarations import answers
 from gateline.shared.middleware.auth import require_session
 from gateline.shared.middleware.validation import validate
 from gateline.shared.schemas.base import json_dump
@@ -13,6 +14,7 @@ users = Blueprint("users", __name__, url_prefix="/api/users")
 
 
 @users.get("/me")
+@answers(200, ProfileOut)
 @require_session
 @validate()
 def read_profile() -> ResponseReturnValue:
@@ -21,6 +23,7 @@ def read_profile() -> ResponseReturnValue:
 
 
 @users.patch("/me")
+@answers(200, ProfileOut)
 @require_session
 @validate(body=ProfilePatch)
 def change_profile(body: ProfilePatch) -> ResponseReturnValue:

@@ -104,6 +104,12 @@ class AccountOut(_Moments):
     open_sessions: int = 0
 
 
+class OneAccount(Schema):
+    """An account."""
+
+    user: AccountOut
+
+
 class SessionOwner(Schema):
     """Whose session it is."""
 

@@ -13,20 +13,31 @@ from gateline.auth.audit import client_address, client_agent
 from gateline.auth.models import User
 from gateline.auth.moments import at
 from gateline.auth.schemas import (
+    Account,
     ChangePassword,
     CurrentUser,
     Granted,
+    KeySet,
     Login,
     Logout,
     Refresh,
     Refreshed,
     Register,
+    SessionsEnded,
+    Success,
     UserOut,
     Validated,
 )
 from gateline.policy.limits import Limit
+from gateline.policy.reasons import (
+    ACCOUNT_INACTIVE,
+    CONFLICT,
+    CREDENTIALS_INVALID,
+    WRONG_USER_TYPE,
+)
 from gateline.shared.app import parts
 from gateline.shared.cookies import clear_session_cookie, read_session_cookie, set_session_cookie
+from gateline.shared.declarations import SESSION_REASONS, answers, refuses, takes
 from gateline.shared.errors import ApiError, Unauthorized
 from gateline.shared.middleware import csrf
 from gateline.shared.middleware.auth import bearer_token, optional_session, require_session
@@ -40,9 +51,12 @@ csrf.protect(accounts)
 
 # Many people share one address (an office, a phone network), so it gets more than one account.
 _ADDRESS_SHARE = 5
+_LOGIN = (CREDENTIALS_INVALID, ACCOUNT_INACTIVE, WRONG_USER_TYPE)
 
 
 @accounts.post("/api/auth/register")
+@answers(201, Account)
+@refuses(CONFLICT)
 @validate(body=Register)
 def register(body: Register) -> ResponseReturnValue:
     """Make an account; logging in is a second step."""
@@ -60,6 +74,8 @@ def register(body: Register) -> ResponseReturnValue:
 
 
 @accounts.post("/api/auth/login")
+@answers(200, Granted)
+@refuses(*_LOGIN)
 @validate(body=Login)
 def log_in(body: Login) -> ResponseReturnValue:
     """Exchange name and password for tokens."""
@@ -67,6 +83,8 @@ def log_in(body: Login) -> ResponseReturnValue:
 
 
 @accounts.post("/api/v1/auth/login")
+@answers(200, Granted)
+@refuses(*_LOGIN)
 @validate(body=Login)
 def log_in_browser(body: Login) -> ResponseReturnValue:
     """Exchange name and password for tokens, and give the browser its session cookie."""
@@ -77,6 +95,8 @@ def log_in_browser(body: Login) -> ResponseReturnValue:
 
 
 @accounts.post("/api/auth/refresh")
+@answers(200, Refreshed)
+@refuses(*SESSION_REASONS, ACCOUNT_INACTIVE)
 @validate(body=Refresh)
 def refresh(body: Refresh) -> ResponseReturnValue:
     """Exchange the refresh token for a new access token; the refresh token stays usable."""
@@ -86,6 +106,9 @@ def refresh(body: Refresh) -> ResponseReturnValue:
 
 @accounts.post("/api/auth/logout")
 @accounts.post("/api/v1/auth/logout", endpoint="log_out_browser")
+@takes(body=Logout)
+@answers(200, Success)
+@refuses(*SESSION_REASONS)
 @optional_session
 def log_out() -> ResponseReturnValue:
     """End the session and take the cookie away; once more is no error."""
@@ -100,6 +123,7 @@ def log_out() -> ResponseReturnValue:
 
 
 @accounts.get("/api/v1/auth/validate")
+@answers(200, Validated)
 @require_session
 def validate_session() -> ResponseReturnValue:
     """Tell whose session this is, and until when its access token is valid."""
@@ -108,6 +132,8 @@ def validate_session() -> ResponseReturnValue:
 
 
 @accounts.post("/api/auth/change-password")
+@answers(200, SessionsEnded)
+@refuses(CREDENTIALS_INVALID, ACCOUNT_INACTIVE)
 @require_session
 @validate(body=ChangePassword)
 def change_password(body: ChangePassword) -> ResponseReturnValue:
@@ -120,6 +146,7 @@ def change_password(body: ChangePassword) -> ResponseReturnValue:
 
 
 @accounts.get("/.well-known/jwks.json")
+@answers(200, KeySet)
 def key_set() -> ResponseReturnValue:
     """Show the public keys that verify tokens; empty while tokens are signed with a secret."""
     response = current_app.make_response(parts().tokens.jwks())

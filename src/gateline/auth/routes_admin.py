@@ -19,12 +19,16 @@ from gateline.auth.admin_schemas import (
     AuditQuery,
     Figures,
     NewAccount,
+    OneAccount,
     ResetPassword,
     SessionOwner,
     SessionQuery,
 )
 from gateline.auth.models import AuditEvent, Session, User
 from gateline.auth.routes_sessions import cursor_after, place_of
+from gateline.auth.schemas import SessionsEnded
+from gateline.policy.reasons import CONFLICT, NOT_FOUND
+from gateline.shared.declarations import answers, refuses
 from gateline.shared.middleware import csrf
 from gateline.shared.middleware.auth import require_auth
 from gateline.shared.middleware.validation import validate
@@ -37,6 +41,7 @@ _for_admins = require_auth(required_user_type="admin")
 
 
 @admin_api.get("/users")
+@answers(200, Page[AccountOut])
 @_for_admins
 @validate(query=AccountQuery)
 def list_accounts(query: AccountQuery) -> ResponseReturnValue:
@@ -48,6 +53,8 @@ def list_accounts(query: AccountQuery) -> ResponseReturnValue:
 
 
 @admin_api.post("/users")
+@answers(201, OneAccount)
+@refuses(CONFLICT)
 @_for_admins
 @validate(body=NewAccount)
 def make_account(body: NewAccount) -> ResponseReturnValue:
@@ -56,6 +63,7 @@ def make_account(body: NewAccount) -> ResponseReturnValue:
 
 
 @admin_api.get("/users/<name>")
+@answers(200, OneAccount)
 @_for_admins
 def show_account(name: str) -> ResponseReturnValue:
     """Show one account."""
@@ -65,6 +73,8 @@ def show_account(name: str) -> ResponseReturnValue:
 
 
 @admin_api.patch("/users/<name>")
+@answers(200, OneAccount)
+@refuses(CONFLICT)
 @_for_admins
 @validate(body=AccountChange)
 def change_account(name: str, body: AccountChange) -> ResponseReturnValue:
@@ -75,6 +85,8 @@ def change_account(name: str, body: AccountChange) -> ResponseReturnValue:
 
 
 @admin_api.delete("/users/<name>")
+@answers(204, description="It is gone.")
+@refuses(CONFLICT)
 @_for_admins
 def delete_account(name: str) -> ResponseReturnValue:
     """Delete an account; neither one's own nor the last administrator's (409)."""
@@ -83,6 +95,8 @@ def delete_account(name: str) -> ResponseReturnValue:
 
 
 @admin_api.put("/users/<name>/password")
+@answers(200, SessionsEnded)
+@refuses(CONFLICT)
 @_for_admins
 @validate(body=ResetPassword)
 def reset_password(name: str, body: ResetPassword) -> ResponseReturnValue:
@@ -92,6 +106,7 @@ def reset_password(name: str, body: ResetPassword) -> ResponseReturnValue:
 
 
 @admin_api.delete("/users/<name>/sessions")
+@answers(200, SessionsEnded)
 @_for_admins
 def end_sessions_of(name: str) -> ResponseReturnValue:
     """End every session of an account but the one that asks."""
@@ -100,6 +115,8 @@ def end_sessions_of(name: str) -> ResponseReturnValue:
 
 
 @admin_api.get("/sessions")
+@answers(200, Page[AdminSessionOut])
+@refuses(NOT_FOUND)
 @_for_admins
 @validate(query=SessionQuery)
 def list_sessions(query: SessionQuery) -> ResponseReturnValue:
@@ -112,6 +129,7 @@ def list_sessions(query: SessionQuery) -> ResponseReturnValue:
 
 
 @admin_api.delete("/sessions/<uuid:sid>")
+@answers(204, description="It has ended.")
 @_for_admins
 def end_session(sid: UUID) -> ResponseReturnValue:
     """End anybody's session."""
@@ -120,6 +138,8 @@ def end_session(sid: UUID) -> ResponseReturnValue:
 
 
 @admin_api.get("/audit")
+@answers(200, Page[AuditOut])
+@refuses(NOT_FOUND)
 @_for_admins
 @validate(query=AuditQuery)
 def list_events(query: AuditQuery) -> ResponseReturnValue:
@@ -131,6 +151,7 @@ def list_events(query: AuditQuery) -> ResponseReturnValue:
 
 
 @admin_api.get("/figures")
+@answers(200, Figures)
 @_for_admins
 def show_figures() -> ResponseReturnValue:
     """Count accounts, sessions and logins."""

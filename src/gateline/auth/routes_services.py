@@ -20,11 +20,17 @@ from gateline.auth.schemas import (
     OneToken,
     Renewed,
     RevokeSessions,
+    Success,
+    SyncResults,
     SyncSession,
     SyncUser,
+    TokenOut,
+    TokenResults,
 )
 from gateline.policy.limits import Limit
+from gateline.policy.reasons import ACCOUNT_INACTIVE
 from gateline.shared.app import parts
+from gateline.shared.declarations import SESSION_REASONS, answers, refuses
 from gateline.shared.errors import ApiError
 from gateline.shared.middleware.rate_limiter import exempt, spend
 from gateline.shared.middleware.request_context import current_request_id
@@ -69,6 +75,8 @@ def _limited(
 
 
 @integration.post("/validate-token")
+@answers(200, TokenOut)
+@refuses(*SESSION_REASONS)
 @_for_services
 @validate(body=OneToken, error=sync.INVALID_TOKEN)
 def validate_token(body: OneToken) -> ResponseReturnValue:
@@ -77,6 +85,7 @@ def validate_token(body: OneToken) -> ResponseReturnValue:
 
 
 @integration.post("/validate-tokens")
+@answers(200, TokenResults)
 @_for_services
 @validate(body=ManyTokens, error=sync.INVALID_TOKEN)
 def validate_tokens(body: ManyTokens) -> ResponseReturnValue:
@@ -85,6 +94,7 @@ def validate_tokens(body: ManyTokens) -> ResponseReturnValue:
 
 
 @integration.post("/sync-session")
+@answers(200, Success)
 @_for_services
 @validate(body=SyncSession, error=sync.SESSION_NOT_SYNCED)
 def sync_session(body: SyncSession) -> ResponseReturnValue:
@@ -94,6 +104,7 @@ def sync_session(body: SyncSession) -> ResponseReturnValue:
 
 
 @integration.post("/sync-user")
+@answers(200, Success)
 @_for_services
 @validate(body=SyncUser, error=sync.USER_NOT_SYNCED)
 def sync_user(body: SyncUser) -> ResponseReturnValue:
@@ -103,6 +114,7 @@ def sync_user(body: SyncUser) -> ResponseReturnValue:
 
 
 @integration.post("/sync-users")
+@answers(200, SyncResults)
 @_for_services
 @validate(body=ManyUsers, error=sync.USER_NOT_SYNCED)
 def sync_users(body: ManyUsers) -> ResponseReturnValue:
@@ -113,6 +125,7 @@ def sync_users(body: ManyUsers) -> ResponseReturnValue:
 
 
 @integration.post("/revoke-user-sessions")
+@answers(200, Success)
 @_for_services
 @validate(body=RevokeSessions, error=sync.NOT_REVOKED)
 def revoke_user_sessions(body: RevokeSessions) -> ResponseReturnValue:
@@ -122,6 +135,8 @@ def revoke_user_sessions(body: RevokeSessions) -> ResponseReturnValue:
 
 
 @integration.post("/sessions/renew")
+@answers(200, Renewed)
+@refuses(*SESSION_REASONS, ACCOUNT_INACTIVE)
 @_for_gateways
 @validate(body=OneToken)
 def renew(body: OneToken) -> ResponseReturnValue:

@@ -8,7 +8,8 @@ from flask.typing import ResponseReturnValue
 
 from gateline.auth import sessions
 from gateline.auth.models import Session
-from gateline.auth.schemas import SessionOut
+from gateline.auth.schemas import SessionOut, SessionsEnded
+from gateline.shared.declarations import answers
 from gateline.shared.errors import ValidationFailed
 from gateline.shared.middleware import csrf
 from gateline.shared.middleware.auth import require_session
@@ -20,6 +21,7 @@ csrf.protect(own_sessions)
 
 
 @own_sessions.get("")
+@answers(200, Page[SessionOut])
 @require_session
 @validate(query=PageQuery)
 def list_sessions(query: PageQuery) -> ResponseReturnValue:
@@ -32,6 +34,7 @@ def list_sessions(query: PageQuery) -> ResponseReturnValue:
 
 
 @own_sessions.delete("")
+@answers(200, SessionsEnded)
 @require_session
 def end_others() -> ResponseReturnValue:
     """End all of one's sessions but the one that asks."""
@@ -41,6 +44,7 @@ def end_others() -> ResponseReturnValue:
 
 
 @own_sessions.delete("/<uuid:sid>")
+@answers(204, description="It has ended.")
 @require_session
 def end_one(sid: UUID) -> ResponseReturnValue:
     """End one of one's sessions; others' sessions are not found (404)."""

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from gateline.shared.schemas.base import EmailAddress, Schema, Timestamp, UserId
+from gateline.shared.schemas.base import EmailAddress, ErrorBody, Schema, Timestamp, UserId
 
 PASSWORD_LENGTH: Final = 8
 _PASSWORD_MAX: Final = 256
@@ -263,3 +263,65 @@ class TokenOut(Schema):
     user_type: str
     name: str
     session_id: str
+
+
+class Success(Schema):
+    """It was done."""
+
+    status: Literal["success"] = "success"
+
+
+class SessionsEnded(Success):
+    """It was done, and that many sessions were ended by it."""
+
+    sessions_ended: int
+
+
+class Account(Schema):
+    """An account."""
+
+    user: UserOut
+
+
+class KeySet(Schema):
+    """Public keys (RFC 7517)."""
+
+    keys: list[dict[str, Any]]
+
+
+class ValidToken(TokenOut):
+    """A token of several that is valid."""
+
+    valid: Literal[True] = True
+
+
+class RefusedToken(ErrorBody):
+    """A token of several that is not valid, and why."""
+
+    valid: Literal[False] = False
+
+
+class TokenResults(Schema):
+    """What became of each token, in the order given."""
+
+    results: list[ValidToken | RefusedToken]
+
+
+class SyncedUser(Success):
+    """An account of several that was taken over."""
+
+    id: Any
+
+
+class RefusedUser(ErrorBody):
+    """An account of several that was not, and why."""
+
+    id: Any
+    status: Literal["error"] = "error"
+
+
+class SyncResults(Schema):
+    """What became of each account, in the order given."""
+
+    status: Literal["success", "partial"]
+    results: list[SyncedUser | RefusedUser]

@@ -11,6 +11,13 @@ from typing import Any, Final, Literal, TypeVar
 from pydantic import BaseModel
 
 from gateline.policy.reasons import (
+    SESSION_EXPIRED,
+    SESSION_INVALID,
+    SESSION_MISSING,
+    SESSION_REVOKED,
+    TOKEN_EXPIRED,
+    TOKEN_INVALID,
+    TOKEN_TYPE_WRONG,
     UPSTREAM_BROKEN,
     UPSTREAM_INVALID,
     UPSTREAM_REFUSED,
@@ -25,6 +32,17 @@ Model = type[BaseModel]
 JSON: Final = "application/json"
 HTML: Final = "text/html"
 FORM: Final = "application/x-www-form-urlencoded"
+
+SESSION_REASONS: Final = (
+    SESSION_MISSING,
+    SESSION_INVALID,
+    SESSION_EXPIRED,
+    SESSION_REVOKED,
+    TOKEN_INVALID,
+    TOKEN_EXPIRED,
+    TOKEN_TYPE_WRONG,
+)
+"""Why a session or token may be refused."""
 
 UPSTREAM_FAILURES: Final = (
     UPSTREAM_REFUSED,

@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from flask import Blueprint, Flask, current_app
+from pydantic import ConfigDict
+from pydantic.json_schema import SkipJsonSchema
 from sqlalchemy import URL, create_engine, text
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool
@@ -21,7 +23,8 @@ from gateline import __version__
 from gateline.shared import kv
 from gateline.shared.config import Settings
 from gateline.shared.database import connect_args
-from gateline.shared.schemas.base import timestamp_text
+from gateline.shared.declarations import answers
+from gateline.shared.schemas.base import Schema, Timestamp, timestamp_text
 
 Probe = Callable[[], object]
 Answer = tuple[dict[str, Any], int]
@@ -31,6 +34,26 @@ REMEMBER_SECONDS: Final = 0.5
 """An answer is kept that long, so that many probes cost no more than a few."""
 
 EXTENSION: Final = "gateline.health"
+
+
+class HealthOut(Schema):
+    """How a service is. What it does not need is not there."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
+
+    status: Literal["healthy", "unhealthy"]
+    service: str
+    database: Literal["connected", "disconnected"] | SkipJsonSchema[None] = None
+    redis: Literal["connected", "disconnected"] | SkipJsonSchema[None] = None
+    timestamp: Timestamp
+    version: str
+
+
+class Alive(Schema):
+    """The process answers."""
+
+    status: Literal["alive"]
+    version: str
 
 
 @dataclass(slots=True)
@@ -112,6 +135,8 @@ def init_health(app: Flask, *, service: str, probes: Mapping[str, Probe]) -> Hea
     return health
 
 
+@answers(200, HealthOut)
+@answers(503, HealthOut, "Something that is needed is away.")
 def report() -> Answer:
     """Return the health of the current app, for any view that shows it."""
     health = current_app.extensions[EXTENSION]
@@ -119,6 +144,7 @@ def report() -> Answer:
     return health.report()
 
 
+@answers(200, Alive)
 def livez() -> Answer:
     """Say that the process answers."""
     return {"status": "alive", "version": __version__}, 200

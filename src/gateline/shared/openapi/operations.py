@@ -13,12 +13,20 @@ from werkzeug.routing import BaseConverter, Rule
 
 from gateline.policy import reasons
 from gateline.policy.reasons import Reason
-from gateline.shared.declarations import JSON, Access, Answer, Declared, Header, declared
+from gateline.shared.declarations import (
+    JSON,
+    SESSION_REASONS,
+    Access,
+    Answer,
+    Declared,
+    Header,
+    declared,
+)
 from gateline.shared.middleware import csrf
 from gateline.shared.middleware.rate_limiter import UNLIMITED_PATHS
 from gateline.shared.middleware.validation import Contract
 from gateline.shared.openapi import refusals
-from gateline.shared.openapi.components import Mode, Model, Schemas, without_null
+from gateline.shared.openapi.components import ERROR, REF, Mode, Model, Schemas, without_null
 
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _FILES: Final = "static"
@@ -123,10 +131,10 @@ def described(
         "description": text,
         "parameters": [*_parameters(operation, schemas)],
         "requestBody": _body(operation, schemas),
-        "responses": {
-            **_answers(operation, schemas),
-            **refusals.refusal_responses(reasons_for(operation), responses, as_page=as_page),
-        },
+        "responses": _responses(
+            _answers(operation, schemas),
+            refusals.refusal_responses(reasons_for(operation), responses, as_page=as_page),
+        ),
         "security": _SECURITY[access.kind if access else None],
         USER_TYPES: sorted(access.user_types) if access else [],
     }
@@ -157,7 +165,7 @@ def reasons_for(operation: Operation) -> Iterator[Reason]:
 def _access_reasons(operation: Operation) -> Iterator[Reason]:
     access = operation.declared.access or Access("optional")
     if access.kind == "session":
-        yield from refusals.SESSION
+        yield from SESSION_REASONS
     if access.user_types:
         yield reasons.ROLE_MISSING
     if access.kind == "service":
@@ -221,6 +229,14 @@ def _body(operation: Operation, schemas: Schemas) -> dict[str, Any] | None:
     required = operation.contract.body is not None or operation.declared.body_required
     content = {media: {"schema": schemas.ref(model, "validation")}}
     return {"required": required, "content": content}
+
+
+def _responses(answers: dict[str, Any], refused: dict[str, Any]) -> dict[str, Any]:
+    """Put both together; an answer whose status is an error's may come in either shape."""
+    for status in answers.keys() & refused.keys():
+        for media in answers[status].get("content", {}).values():
+            media["schema"] = {"anyOf": [media["schema"], {"$ref": f"{REF}{ERROR}"}]}
+    return {**refused, **answers}
 
 
 def _answers(operation: Operation, schemas: Schemas) -> dict[str, Any]:

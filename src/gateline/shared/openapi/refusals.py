@@ -17,15 +17,6 @@ RESPONSES: Final = "#/components/responses/"
 REASONS: Final = "x-reasons"
 _PAGE: Final = "page"
 
-SESSION: Final = (
-    reasons.SESSION_MISSING,
-    reasons.SESSION_INVALID,
-    reasons.SESSION_EXPIRED,
-    reasons.SESSION_REVOKED,
-    reasons.TOKEN_INVALID,
-    reasons.TOKEN_EXPIRED,
-    reasons.TOKEN_TYPE_WRONG,
-)
 BODY: Final = (
     reasons.BAD_REQUEST,
     reasons.VALIDATION_FAILED,

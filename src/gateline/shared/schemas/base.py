@@ -44,6 +44,7 @@ class Schema(BaseModel):
         from_attributes=True,
         populate_by_name=True,
         hide_input_in_errors=True,
+        json_schema_serialization_defaults_required=True,
     )
 
 
