@@ -40,7 +40,7 @@ def _for_services(view: Callable[P, ResponseReturnValue]) -> Callable[P, Respons
     """Let services in, within the limit that each has; wrong keys are limited by address."""
     keyed = require_service_key(view)
 
-    @wraps(view)
+    @wraps(keyed)
     def limited(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
         spend(Limit.parse(parts().settings.service_rate_limit), f"ingest:{service_key()}")
         return keyed(*args, **kwargs)
