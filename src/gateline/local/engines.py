@@ -31,6 +31,7 @@ START_SECONDS = 30.0
 _SOCKET_PATH_LIMIT = 100  # of the 104 (macOS) or 108 (Linux) bytes of sun_path
 _DATABASE_PORT = 5432  # only part of the socket's name; said everywhere, or PGPORT decides
 _DATABASE_SOCKET = f".s.PGSQL.{_DATABASE_PORT}"
+_SOCKET_LOCK = f"{_DATABASE_SOCKET}.lock"
 _BUILTIN_LOCALE_SINCE = 17
 
 
@@ -55,7 +56,11 @@ class Postgres:
     name = "postgres"
     stop_seconds = 8.0
     # What it logs at this level is its starts and stops, of which the supervisor tells.
-    noise: tuple[bytes, ...] = (b"LOG:  ", b"FATAL:  the database system is starting up")
+    noise: tuple[bytes, ...] = (
+        b"LOG:  ",
+        b"FATAL:  the database system is ",
+        b"DETAIL:  Consistent",
+    )
 
     def __init__(
         self, data: Path, sockets: Path, *, options: Mapping[str, str] | None = None
@@ -184,16 +189,17 @@ class Postgres:
     def _end_leftovers(self) -> None:
         """End what an earlier run left on these files, and only then forget that it ran.
 
-        The record is not to be trusted: after a restart of the machine or container its id may be
-        any process's, and PostgreSQL would refuse to start. Nor may it be removed while a session
-        of a killed server lives on: a second server beside it destroys the data.
+        The records are not to be trusted: after a restart of the machine or container their id may
+        be any process's, and PostgreSQL would refuse to start. Nor may they be removed while a
+        session of a killed server lives on: a second server beside it destroys the data.
         """
         for signum in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
             for pid in _servers_in(self.data):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signum)
             if wait_until(lambda: not _servers_in(self.data), seconds=5.0):
-                (self.data / "postmaster.pid").unlink(missing_ok=True)
+                for record in (self.data / "postmaster.pid", self.sockets / _SOCKET_LOCK):
+                    record.unlink(missing_ok=True)
                 return
         raise LocalError(f"An old PostgreSQL on {self.data} does not end: end it, then try again.")
 

@@ -36,8 +36,8 @@ def test_a_cluster_survives_a_crash_and_a_record_of_a_stranger(folder: Path) -> 
         connection.execute("CREATE TABLE kept AS SELECT 7 AS value")
     server.send_signal(signal.SIGKILL)
     server.wait()
-    record = folder / "data" / "postmaster.pid"
-    record.write_text(re.sub(r"\A\d+", str(os.getpid()), record.read_text()))
+    for record in (folder / "data" / "postmaster.pid", folder / "run" / ".s.PGSQL.5432.lock"):
+        record.write_text(re.sub(r"\A\d+", str(os.getpid()), record.read_text()))
 
     with running(engine), engine.connect() as connection:
         assert connection.execute("SELECT value FROM kept").fetchone() == (7,)
