@@ -7,10 +7,14 @@ from gateline.shared.config import Settings
 from gateline.shared.health import report
 from gateline.web.assets import init_assets
 from gateline.web.error_pages import init_error_pages
+from gateline.web.page_context import init_page_context
+from gateline.web.routes_account import account
 from gateline.web.routes_admin import init_admin
 from gateline.web.routes_browser_api import browser_api
+from gateline.web.routes_docs import init_docs
 from gateline.web.routes_gateway import init_gateway
 from gateline.web.routes_pages import init_pages
+from gateline.web.routes_registration import registration
 from gateline.web.security_headers import init_security_headers
 from gateline.web.session_cookie import init_renewal
 
@@ -21,7 +25,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     """Build the web service: `flask --app gateline.web run` or any WSGI server."""
     app = build_app(__name__, service="web", settings=settings, static_folder=None)
     init_assets(app)
+    init_page_context(app)
     init_pages(app)
+    app.register_blueprint(registration)
+    app.register_blueprint(account)
+    init_docs(app)
     app.register_blueprint(browser_api)
     app.add_url_rule("/api/v1/health", "api_health", report)
     init_admin(app)

@@ -39,24 +39,29 @@ class Call:
 class Part:
     """A part of a dashboard: its name, the call it comes from and which member of the answer.
 
-    Several parts may come from one call, which is then made once.
+    Several parts may come from one call, which is then made once. A part that `may_be_empty` is
+    `{}` when the service has nothing for it.
     """
 
     name: str
     call: Call
     member: str = ""
     is_list: bool = False
+    may_be_empty: bool = False
 
 
 Fetch = Callable[[Call, float], Any]
 """Return the JSON of a call within so many seconds, or raise ApiError."""
 
 
+def _overview(service: str) -> Call:
+    return Call(service, f"/api/v1/{service}/me/dashboard")
+
+
 def _own(service: str, *lists: tuple[str, str]) -> tuple[Part, ...]:
-    me = f"/api/v1/{service}/me"
-    overview = Call(service, f"{me}/dashboard")
+    overview = _overview(service)
     return (
-        Part("profile", Call(service, me)),
+        Part("profile", Call(service, f"/api/v1/{service}/me")),
         Part("figures", overview, "figures"),
         *(Part(name, overview, member, is_list=True) for name, member in lists),
     )
@@ -68,13 +73,20 @@ def _newest(service: str) -> Part:
 
 
 _APPOINTMENTS: Final = ("appointments", "upcoming_appointments")
+_ENTRIES: Final = ("entries", "recent_entries")
 
 PARTS: Final[Mapping[Kind, tuple[Part, ...]]] = MappingProxyType(
     {
-        "patient": _own("patients", _APPOINTMENTS, ("care_team", "care_team")),
-        "doctor": (*_own("doctors", ("today", "today"), _APPOINTMENTS), _newest("patients")),
+        "patient": (
+            *_own("patients", _APPOINTMENTS, ("care_team", "care_team"), _ENTRIES),
+            Part("vitals", _overview("patients"), "latest_vitals", may_be_empty=True),
+        ),
+        "doctor": (
+            *_own("doctors", ("today", "today"), _APPOINTMENTS, _ENTRIES),
+            _newest("patients"),
+        ),
         "institution": (
-            *_own("institutions", _APPOINTMENTS),
+            *_own("institutions", _APPOINTMENTS, ("specialties", "specialties")),
             _newest("doctors"),
             _newest("patients"),
         ),
@@ -156,6 +168,8 @@ def _member(part: Part, answer: Any) -> Any:
     """Return the part's member of an answer; one of another shape than promised makes no sense."""
     if part.member and isinstance(answer, dict):
         answer = answer.get(part.member)
+    if answer is None and part.may_be_empty:
+        return {}
     if isinstance(answer, list if part.is_list else dict):
         return answer
     raise UnusableAnswer

@@ -10,6 +10,7 @@ KINDS: Final[tuple[Kind, ...]] = ("patient", "doctor", "institution")
 """The kinds of account that log in on the landing page."""
 
 LANDING: Final = "/"
+CONTROL_ROOM: Final = "/admin"
 
 _LONGEST: Final = 2048
 # A second slash or a backslash would make a browser read what follows as another host.
@@ -32,6 +33,11 @@ def dashboard_of(user_type: str | None) -> str | None:
     """Return the path of the dashboard page for this user type, None when it has none."""
     kind = known_kind(user_type)
     return f"/{kind}/dashboard" if kind else None
+
+
+def home_of(user_type: str | None) -> str | None:
+    """Return the page that this user type sees first, None when it has none of its own."""
+    return CONTROL_ROOM if user_type == "admin" else dashboard_of(user_type)
 
 
 def landing_with_login(kind: str | None = None, target: str | None = None) -> str:

@@ -29,6 +29,9 @@ TITLES: Final[Mapping[str, str]] = {
     "today": "Today",
     "appointments": "Next appointments",
     "care_team": "Care team",
+    "entries": "Lately in the record",
+    "vitals": "Latest measurements",
+    "specialties": "Specialties",
     "doctors": "Newest doctors",
     "patients": "Newest patients",
 }
@@ -37,6 +40,9 @@ EMPTY: Final[Mapping[str, str]] = {
     "today": "Nothing is planned for today.",
     "appointments": "No appointment is planned.",
     "care_team": "Nobody is in the care team yet.",
+    "entries": "Nothing is written yet.",
+    "vitals": "Nothing was measured yet.",
+    "specialties": "There are no doctors yet.",
     "doctors": "There are no doctors yet.",
     "patients": "There are no patients yet.",
 }
@@ -55,6 +61,14 @@ _FACTS: Final = (
     "institution",
     "insurance_number",
 )
+
+_UNITS: Final = {
+    "heart_rate": "a minute",
+    "temperature": "°C",
+    "oxygen_saturation": "%",
+    "weight": "kg",
+    "height": "cm",
+}
 
 _LABELS: Final = {"email": "E-mail", "license_number": "Licence", "insurance_number": "Insurance"}
 
@@ -145,7 +159,37 @@ def rows(name: str, items: list[dict[str, Any]], kind: Kind) -> list[Row]:
         # Nobody needs to read its own name on every line.
         others = [role for role in ("doctor", "patient") if role != kind]
         return [_appointment(item, others) for item in kept]
-    return [_person(item) for item in kept]
+    if name == "entries":
+        return [_entry(item) for item in kept]
+    return [_specialty(item) if name == "specialties" else _person(item) for item in kept]
+
+
+def measurements(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what was measured, with units: `("Blood pressure", "128/82 mmHg")`."""
+    details = found.get("details")
+    details = details if isinstance(details, Mapping) else {}
+    pressure = [details.get("systolic"), details.get("diastolic")]
+    shown = [("Blood pressure", f"{pressure[0]}/{pressure[1]} mmHg")] if all(pressure) else []
+    return shown + [
+        (label(name), f"{details[name]} {unit}")
+        for name, unit in _UNITS.items()
+        if details.get(name)
+    ]
+
+
+def _entry(item: Mapping[str, Any]) -> Row:
+    person = _name(item.get("doctor")) or _name(item.get("patient"))
+    detail = " · ".join(filter(None, (label(str(item.get("kind") or "")), person)))
+    moment = value(item.get("recorded_at") or "")
+    return Row(
+        str(item.get("title") or ""),
+        detail,
+        moment.date() if isinstance(moment, datetime) else moment,
+    )
+
+
+def _specialty(item: Mapping[str, Any]) -> Row:
+    return Row(str(item.get("specialty") or ""), aside=value(item.get("doctors") or 0))
 
 
 def _appointment(item: Mapping[str, Any], roles: list[str]) -> Row:

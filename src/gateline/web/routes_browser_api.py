@@ -3,6 +3,8 @@
 Every unsafe request must come from our own origin, the login included.
 """
 
+from http import HTTPStatus
+
 from flask import Blueprint, Response, g, jsonify
 
 from gateline.policy.reasons import NOT_FOUND
@@ -16,7 +18,9 @@ from gateline.web import service
 from gateline.web.dashboards import compose
 from gateline.web.navigation import KINDS, Kind, dashboard_of, known_kind
 from gateline.web.presentation import account_of, dashboard_out
-from gateline.web.schemas import LoginBody, LoginOut, LogoutOut
+from gateline.web.registration import BODIES, RegistrationBody, register
+from gateline.web.routes_registration import first_page
+from gateline.web.schemas import LoginBody, LoginOut, LogoutOut, RegistrationOut
 from gateline.web.session_cookie import give_cookie, take_cookie, visitor
 
 browser_api = Blueprint("browser_api", __name__, url_prefix="/api/web")
@@ -59,6 +63,26 @@ def log_out() -> Response:
     return response
 
 
+def _add_registration(kind: Kind) -> None:
+    @validate(body=BODIES[kind])
+    def sign_up(body: RegistrationBody) -> tuple[Response, int]:
+        made = register(kind, body, visitor())
+        answer = RegistrationOut(
+            user=account_of(made.ticket.claims, made.ticket.name),
+            expires_in=made.ticket.seconds_left(parts().clock()),
+            redirect=first_page(kind, made),
+            complete=made.complete,
+        )
+        response = jsonify(json_dump(answer))
+        give_cookie(response, made.ticket)
+        return response, HTTPStatus.CREATED
+
+    sign_up.__doc__ = f"Make an account of a {kind} and open its session."
+    browser_api.add_url_rule(
+        f"/auth/{kind}/register", f"register_{kind}", sign_up, methods=["POST"]
+    )
+
+
 def _add_dashboard(kind: Kind) -> None:
     @require_auth(required_user_type=kind)
     def dashboard() -> Response:
@@ -72,4 +96,5 @@ def _add_dashboard(kind: Kind) -> None:
 
 
 for _kind in KINDS:
+    _add_registration(_kind)
     _add_dashboard(_kind)

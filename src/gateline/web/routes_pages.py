@@ -1,58 +1,51 @@
 """Pages: the landing page with its login dialog, and a dashboard for each kind of account."""
 
-from datetime import date, datetime
 from http import HTTPStatus
 from typing import Any, Final
 
 from flask import Blueprint, Flask, Response, g, make_response, redirect, render_template, request
 from pydantic import ValidationError
 
-from gateline import __version__
 from gateline.shared.errors import ApiError
 from gateline.shared.middleware import csrf
-from gateline.shared.middleware.auth import current_identity, optional_session
+from gateline.shared.middleware.auth import optional_session
 from gateline.web import presentation, service
 from gateline.web.dashboards import compose
 from gateline.web.navigation import (
     KINDS,
     LANDING,
     Kind,
-    dashboard_of,
+    home_of,
     known_kind,
     landing_with_login,
     local_path,
 )
+from gateline.web.page_context import never_kept
 from gateline.web.schemas import LoginBody
 from gateline.web.session_cookie import give_cookie, take_cookie, visitor
 
 pages = Blueprint("pages", __name__)
 csrf.protect(pages)
+pages.after_request(never_kept)
 
 _DOORS: Final = (
     ("patient", "Patients", "Your figures, your appointments and the people who care for you."),
     ("doctor", "Doctors", "Your day, your patients and their next visits."),
     ("institution", "Institutions", "Your doctors, your patients and the figures of the house."),
 )
+_WELCOMES: Final = {
+    "welcome": "Welcome. Your account is ready, and you are logged in.",
+    "welcome-incomplete": "Welcome. Your account is ready. Some of your details could not be kept "
+    "just now.",
+}
 _OTHER_KIND: Final = "That page belongs to another kind of account. Log out first to change."
 _INCOMPLETE: Final = "Please give an e-mail address and a password."
 
 
 def init_pages(app: Flask) -> None:
     """Register the pages and what their templates use."""
-    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
-    app.jinja_env.tests["moment"] = lambda value: isinstance(value, datetime)
-    app.jinja_env.tests["day"] = lambda value: isinstance(value, date)
-    app.jinja_env.globals["version"] = __version__
     app.jinja_env.globals["doors"] = _DOORS
     app.register_blueprint(pages)
-
-
-@pages.after_request
-def _private(response: Response) -> Response:
-    # Pages differ with the cookie, and the back button must not show them after a logout.
-    response.headers.setdefault("Cache-Control", "no-store")
-    response.vary.add("Cookie")
-    return response
 
 
 @pages.get("/")
@@ -84,7 +77,7 @@ def log_in() -> Any:
         ticket = service.log_in(kind, body.email, body.password, visitor())
     except ApiError as refused:
         return _landing(True, problem=refused.message, status=refused.status)
-    target = local_path(request.form.get("next")) or dashboard_of(kind) or LANDING
+    target = local_path(request.form.get("next")) or home_of(kind) or LANDING
     response = redirect(target, HTTPStatus.SEE_OTHER)
     give_cookie(response, ticket)
     return response
@@ -135,21 +128,8 @@ def _landing(
         login=dialog,
         notice=notice,
         base_url=request.host_url.rstrip("/"),
-        **_visitor(),
     )
     return make_response(page, status)
-
-
-def _visitor() -> dict[str, Any]:
-    """Return who looks at the page; while the session store is away, nobody is known."""
-    try:
-        identity = current_identity()
-    except ApiError:
-        identity = None
-    return {
-        "user": identity,
-        "home_of_user": dashboard_of(identity.user_type) if identity else None,
-    }
 
 
 def _dashboard(kind: Kind) -> Any:
@@ -160,7 +140,8 @@ def _dashboard(kind: Kind) -> Any:
             raise
         return redirect(landing_with_login(kind, request.path))
     found = composed.parts
-    lists = {name: found[name] for name in found if name not in ("profile", "figures")}
+    lists = {name: found[name] for name in found if name not in ("profile", "figures", "vitals")}
+    vitals = found.get("vitals")
     page = render_template(
         "dashboard.html",
         kind=kind,
@@ -174,7 +155,11 @@ def _dashboard(kind: Kind) -> Any:
         },
         titles=presentation.TITLES,
         empty=presentation.EMPTY,
+        vitals=None if vitals is None else presentation.measurements(vitals),
+        measured=presentation.value((vitals or {}).get("recorded_at") or ""),
+        has_vitals="vitals" in found,
         errors=composed.errors,
+        notice=_WELCOMES.get(request.args.get("notice", ""), ""),
         nothing=composed.empty,
     )
     status = HTTPStatus.SERVICE_UNAVAILABLE if composed.empty else HTTPStatus.OK

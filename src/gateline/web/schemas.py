@@ -38,6 +38,16 @@ class LoginOut(Schema):
     redirect: str
 
 
+class RegistrationOut(Schema):
+    """A new account, already logged in; `complete` says that all details could be kept."""
+
+    message: str = "Your account is ready."
+    user: AccountOut
+    expires_in: int
+    redirect: str
+    complete: bool
+
+
 class LogoutOut(Schema):
     """A logout; also said to somebody who had no session."""
 
@@ -71,6 +81,8 @@ class PatientDashboardOut(DashboardOut):
 
     appointments: list[Record] | None
     care_team: list[Record] | None
+    entries: list[Record] | None
+    vitals: Record | None
 
 
 class DoctorDashboardOut(DashboardOut):
@@ -78,6 +90,7 @@ class DoctorDashboardOut(DashboardOut):
 
     today: list[Record] | None
     appointments: list[Record] | None
+    entries: list[Record] | None
     patients: list[Record] | None
 
 
@@ -85,5 +98,6 @@ class InstitutionDashboardOut(DashboardOut):
     """What an institution sees first."""
 
     appointments: list[Record] | None
+    specialties: list[Record] | None
     doctors: list[Record] | None
     patients: list[Record] | None

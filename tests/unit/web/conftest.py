@@ -170,6 +170,9 @@ def clinic(stub: Stub) -> Stub:
     overview = {
         "figures": {"upcoming_appointments": 2, "visits": 31},
         "today": [],
+        "recent_entries": [],
+        "specialties": [{"specialty": "Cardiology", "doctors": 2}],
+        "latest_vitals": {"details": {"systolic": 121, "diastolic": 79, "weight": 61.5}},
         "upcoming_appointments": [
             {
                 "id": "1",

@@ -21,6 +21,8 @@ OVERVIEW = {
     "today": [],
     "upcoming_appointments": [{"id": "7"}],
     "care_team": [{"id": "3"}],
+    "recent_entries": [{"id": "5"}],
+    "specialties": [],
 }
 
 
@@ -87,7 +89,7 @@ def test_a_service_that_is_away_is_asked_once() -> None:
 
     composed = compose("doctor", fetch)
     assert asked == ["/api/v1/doctors/me", "/api/v1/patients"]
-    assert set(composed.errors) == {"profile", "figures", "today", "appointments"}
+    assert set(composed.errors) == {"profile", "figures", "today", "appointments", "entries"}
     assert composed.parts["patients"] == [{"id": "1"}]
 
 

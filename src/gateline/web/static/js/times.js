@@ -10,7 +10,10 @@ const format = new Intl.DateTimeFormat(english, {
   minute: "2-digit",
 });
 
+const timeOnly = new Intl.DateTimeFormat(english, { hour: "numeric", minute: "2-digit" });
+
 for (const element of document.querySelectorAll("time[data-moment]")) {
   const moment = new Date(element.dateTime);
-  if (!Number.isNaN(moment.getTime())) element.textContent = format.format(moment);
+  if (Number.isNaN(moment.getTime())) continue;
+  element.textContent = (element.dataset.moment === "time" ? timeOnly : format).format(moment);
 }

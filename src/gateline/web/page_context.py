@@ -1,0 +1,53 @@
+"""What every page knows: who looks at it, and that no cache may keep it."""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Any
+
+from flask import Flask, Response
+
+from gateline import __version__
+from gateline.shared.errors import ApiError
+from gateline.shared.middleware.auth import current_identity
+from gateline.web.navigation import home_of
+
+
+def init_page_context(app: Flask) -> None:
+    """Give templates what all of them use."""
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    app.jinja_env.tests["moment"] = lambda value: isinstance(value, datetime)
+    app.jinja_env.tests["day"] = lambda value: isinstance(value, date)
+    app.jinja_env.globals["version"] = __version__
+    app.jinja_env.filters["sentence"] = sentence
+    app.context_processor(_visitor)
+
+
+def never_kept(response: Response) -> Response:
+    """Keep a page out of caches.
+
+    Pages differ with the cookie, and the back button must not show them after a logout.
+    """
+    if response.mimetype == "text/html":
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.vary.add("Cookie")
+    return response
+
+
+def sentence(found: Iterable[str]) -> str:
+    """Return what is wrong with a field as one sentence.
+
+    >>> sentence(["is too short", "is no address"])
+    'Is too short, is no address.'
+    """
+    text = ", ".join(found)
+    stop = "" if not text or text.endswith((".", "!", "?")) else "."
+    return text[:1].upper() + text[1:] + stop
+
+
+def _visitor() -> dict[str, Any]:
+    """Return who looks at the page; while the session store is away, nobody is known."""
+    try:
+        identity = current_identity()
+    except ApiError:
+        identity = None
+    return {"user": identity, "home_of_user": home_of(identity.user_type) if identity else None}

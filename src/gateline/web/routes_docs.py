@@ -1,0 +1,130 @@
+"""The manual and the reference of the API, for readers with a browser."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    current_app,
+    jsonify,
+    redirect,
+    render_template,
+    request,
+    send_from_directory,
+)
+
+from gateline.policy.reasons import NOT_FOUND
+from gateline.shared.app import parts
+from gateline.shared.errors import ApiError
+from gateline.shared.proxy_service import ProxyService
+from gateline.shared.routing import platform_services
+from gateline.web.manual import Manual, folder_of_manual, search
+from gateline.web.manual.pages import PICTURES, ROOT
+from gateline.web.manual.search import LONGEST_QUERY
+from gateline.web.page_context import never_kept
+from gateline.web.reference import Documents, chapters
+from gateline.web.reference.document import fetch_by, services_that_tell
+
+docs = Blueprint("docs", __name__, url_prefix=ROOT)
+docs.after_request(never_kept)
+
+_EXTENSION: Final = "gateline.manual"
+_FOR_GOOD: Final = "public, max-age=31536000, immutable"
+_ASK_AGAIN: Final = "no-cache"
+_OWN_SERVICE: Final = "web"
+
+
+def init_docs(app: Flask, folder: Path | None = None) -> None:
+    """Serve the manual that lies in `folder` and the reference of the services' APIs."""
+    place = folder or folder_of_manual()
+    app.extensions[_EXTENSION] = (place, _reader(app, place), _documents(app))
+    app.register_blueprint(docs)
+
+
+@docs.get("/search.json")
+def search_index() -> Response:
+    """Answer with every section of the manual, for the search in the browser."""
+    manual = _manual()
+    found = [[part.address, part.page, part.heading, part.text] for part in manual.sections]
+    response = jsonify(version=manual.version, sections=found)
+    named = request.args.get("v") == manual.version
+    response.headers["Cache-Control"] = _FOR_GOOD if named else _ASK_AGAIN
+    return response
+
+
+@docs.get("/search")
+def search_page() -> str:
+    """Show what was found in the manual, for browsers without scripts."""
+    query = request.args.get("q", "")[:LONGEST_QUERY].strip()
+    manual = _manual()
+    return render_template(
+        "docs_search.html", manual=manual, query=query, found=search(manual.sections, query)
+    )
+
+
+@docs.get("/api")
+def reference() -> str:
+    """Show the reference of all services' APIs; `q` narrows it down."""
+    documents: Documents = current_app.extensions[_EXTENSION][2]
+    document = documents.whole()
+    query = request.args.get("q", "")[:LONGEST_QUERY].strip()
+    return render_template(
+        "reference.html",
+        manual=_manual(),
+        query=query,
+        title=(document.get("info") or {}).get("title") or "API",
+        description=(document.get("info") or {}).get("description") or "",
+        told=bool(document.get("paths")),
+        chapters=chapters(document, query),
+        schemes=(document.get("components") or {}).get("securitySchemes") or {},
+        silent=documents.silent,
+        pretty=lambda value: json.dumps(value, indent=2, ensure_ascii=False),
+    )
+
+
+@docs.get("", strict_slashes=False)
+@docs.get("/<path:name>")
+def page(name: str = "") -> Any:
+    """Show a page of the manual, or a picture of one."""
+    if name.endswith(PICTURES):
+        return send_from_directory(current_app.extensions[_EXTENSION][0], name)
+    manual = _manual()
+    found = manual.pages.get(name.rstrip("/").removesuffix(".md"))
+    if found is None and name:
+        raise ApiError(reason=NOT_FOUND)
+    if found is not None and found.address != request.path.rstrip("/"):
+        return redirect(found.address)
+    before, after = manual.neighbours(found) if found else (None, None)
+    return render_template("docs_page.html", manual=manual, page=found, before=before, after=after)
+
+
+def _manual() -> Manual:
+    read: Callable[[], Manual] = current_app.extensions[_EXTENSION][1]
+    return read()
+
+
+def _reader(app: Flask, folder: Path) -> Callable[[], Manual]:
+    """Return what gives the manual: read once, and in debug mode again whenever a file changes."""
+    read: list[tuple[float, Manual]] = []
+
+    def changed() -> float:
+        return max((path.stat().st_mtime for path in folder.rglob("*")), default=0.0)
+
+    def manual() -> Manual:
+        if not read or (app.debug and read[-1][0] != changed()):
+            read[:] = [(changed(), Manual.load(folder))]
+        return read[-1][1]
+
+    return manual
+
+
+def _documents(app: Flask) -> Documents:
+    with app.app_context():
+        services = services_that_tell(platform_services(parts().settings))
+    services.pop(_OWN_SERVICE, None)
+    over_http = fetch_by(ProxyService(services))
+    return Documents(services, over_http)
