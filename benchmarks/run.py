@@ -113,6 +113,7 @@ def _environment(redis_url: str, upstream: str) -> dict[str, str]:
         "SECRET_KEY": "a-key-for-benchmarks-only-0123456789abcdef",
         "DATABASE_URL": "postgresql://unused@127.0.0.1:1/unused",
         "REDIS_URL": redis_url,
+        "METRICS_PORT": "0",
         **{f"{name}_SERVICE_URL": upstream for name in services},
     }
 

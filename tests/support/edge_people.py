@@ -26,6 +26,7 @@ def edge_environment(redis_url: str, **more: str) -> dict[str, str]:
         "SECRET_KEY": SECRET,
         "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing",
         "REDIS_URL": redis_url,
+        "METRICS_PORT": "0",
         "SERVICE_KEY": SERVICE_KEY,
         **more,
     }

@@ -39,8 +39,9 @@ def serve(
     A worker that crashes is replaced; SIGTERM finishes what is in flight; SIGHUP replaces the
     workers one by one.
     """
+    from gateline.local.exporter import exporting
     from gateline.local.services import service_named
-    from gateline.local.serving import Listen, serve
+    from gateline.local.serving import SUPERVISED, Listen, serve
     from gateline.shared.config import Settings
 
     service = service_named(name)
@@ -50,13 +51,15 @@ def serve(
     settings = Settings.load(flask_host=host, flask_port=port)
     # FLASK_PORT has one default for all; a service that nobody gave a port keeps off the edge's.
     named = "flask_port" in settings.model_fields_set
-    serve(
-        service,
-        Listen(
-            host=settings.flask_host,
-            port=settings.flask_port if named else service.port,
-            workers=workers,
-            threads=threads,
-            drain_seconds=drain,
-        ),
+    listen = Listen(
+        host=settings.flask_host,
+        port=settings.flask_port if named else service.port,
+        workers=workers,
+        threads=threads,
+        drain_seconds=drain,
     )
+    if SUPERVISED in os.environ:  # the supervisor exports for all
+        serve(service, listen)
+        return
+    with exporting(settings.metrics_host, settings.metrics_port):
+        serve(service, listen)

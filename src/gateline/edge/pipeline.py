@@ -43,6 +43,7 @@ _MAX_TOKEN_BYTES: Final = 8192
 _log = logging.getLogger(__name__)
 
 
+_PROBES: Final = frozenset({"/health", "/livez", "/readyz"})
 _NO_CORS: Final = CorsPolicy()
 
 
@@ -130,7 +131,8 @@ class Pipeline:
         if self._door.trusted_proxies:
             self._believe_proxy(exchange)
         exchange.host = host_name(exchange.fields[b"host"])
-        if self._door.allowed_hosts:
+        # Probes ask by address, so the edge's own state is told under any name.
+        if self._door.allowed_hosts and scope["path"] not in _PROBES:
             reason = refuse_host(exchange.host, self._door.allowed_hosts)
             if reason is not None:
                 raise Refused(reason)

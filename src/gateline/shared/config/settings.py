@@ -227,7 +227,10 @@ class Settings(Rules):
         "METRICS_HOST",
     )
     metrics_port: Port = _setting(
-        9090, "Sight", "Port on which Prometheus finds the metrics.", "METRICS_PORT"
+        9090,
+        "Sight",
+        "Port on which Prometheus finds the metrics; 0 for any free one (`gateline serve`: none).",
+        "METRICS_PORT",
     )
     prometheus_multiproc_dir: Path | None = _setting(
         None,
