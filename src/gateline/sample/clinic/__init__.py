@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import ClassVar, Final
 
 from flask import Blueprint, Flask
 from werkzeug.routing import BaseConverter
@@ -48,6 +48,7 @@ class _RowIdConverter(BaseConverter):
     """
 
     regex = r"[0-9]+"
+    openapi: ClassVar = MappingProxyType({"type": "integer", "minimum": 1, "maximum": MAX_ID})
 
     def to_python(self, value: str) -> int:
         """Return the id."""

@@ -12,7 +12,9 @@ from gateline.sample.clinic.answers import (
     replaced_answer,
     row_answer,
 )
-from gateline.sample.clinic.schemas import AdminBody, AdminPatch, AdminQuery
+from gateline.sample.clinic.dashboard_schemas import AdminDashboard
+from gateline.sample.clinic.declared import changes, creates, lists, removes, shows, shows_row
+from gateline.sample.clinic.schemas import AdminBody, AdminOut, AdminPatch, AdminQuery
 from gateline.sample.clinic.viewers import current_viewer
 from gateline.shared.middleware.auth import require_auth
 from gateline.shared.middleware.validation import validate
@@ -24,6 +26,7 @@ _ID = "/<row_id:admin_id>"
 
 
 @blueprint.get("")
+@lists(AdminOut)
 @require_auth(allowed("admins", "list"))
 @validate(query=AdminQuery)
 def list_admins(query: AdminQuery) -> Response:
@@ -32,6 +35,7 @@ def list_admins(query: AdminQuery) -> Response:
 
 
 @blueprint.post("")
+@creates(AdminOut)
 @require_auth(allowed("admins", "create"))
 @validate(body=AdminBody)
 def create_admin(body: AdminBody) -> Response:
@@ -40,6 +44,7 @@ def create_admin(body: AdminBody) -> Response:
 
 
 @blueprint.get("/me")
+@shows_row(AdminOut)
 @require_auth(allowed("admins", "me"))
 @validate()
 def read_own_profile() -> Response:
@@ -48,6 +53,7 @@ def read_own_profile() -> Response:
 
 
 @blueprint.patch("/me")
+@changes(AdminOut)
 @require_auth(allowed("admins", "me"))
 @validate(body=AdminPatch)
 def change_own_profile(body: Schema) -> Response:
@@ -56,6 +62,7 @@ def change_own_profile(body: Schema) -> Response:
 
 
 @blueprint.get("/me/dashboard")
+@shows(AdminDashboard)
 @require_auth(allowed("admins", "me"))
 @validate()
 def show_dashboard() -> Response:
@@ -64,6 +71,7 @@ def show_dashboard() -> Response:
 
 
 @blueprint.get(_ID)
+@shows_row(AdminOut)
 @require_auth(allowed("admins", "read"))
 @validate()
 def read_admin(admin_id: int) -> Response:
@@ -72,6 +80,7 @@ def read_admin(admin_id: int) -> Response:
 
 
 @blueprint.put(_ID)
+@changes(AdminOut)
 @require_auth(allowed("admins", "update"))
 @validate(body=AdminBody)
 def replace_admin(admin_id: int, body: AdminBody) -> Response:
@@ -80,6 +89,7 @@ def replace_admin(admin_id: int, body: AdminBody) -> Response:
 
 
 @blueprint.patch(_ID)
+@changes(AdminOut)
 @require_auth(allowed("admins", "update"))
 @validate(body=AdminPatch)
 def change_admin(admin_id: int, body: Schema) -> Response:
@@ -88,6 +98,7 @@ def change_admin(admin_id: int, body: Schema) -> Response:
 
 
 @blueprint.delete(_ID)
+@removes
 @require_auth(allowed("admins", "delete"))
 @validate()
 def remove_admin(admin_id: int) -> Response:

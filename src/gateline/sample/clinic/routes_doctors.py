@@ -14,11 +14,14 @@ from gateline.sample.clinic.answers import (
     replaced_answer,
     row_answer,
 )
+from gateline.sample.clinic.dashboard_schemas import DoctorDashboard
+from gateline.sample.clinic.declared import changes, creates, lists, removes, shows, shows_row
 from gateline.sample.clinic.models import Appointment
 from gateline.sample.clinic.schemas import (
     AppointmentOut,
     AppointmentQuery,
     DoctorBody,
+    DoctorOut,
     DoctorPatch,
     DoctorQuery,
 )
@@ -33,6 +36,7 @@ _ID = "/<row_id:doctor_id>"
 
 
 @blueprint.get("")
+@lists(DoctorOut)
 @require_auth(allowed("doctors", "list"))
 @validate(query=DoctorQuery)
 def list_doctors(query: DoctorQuery) -> Response:
@@ -41,6 +45,7 @@ def list_doctors(query: DoctorQuery) -> Response:
 
 
 @blueprint.post("")
+@creates(DoctorOut)
 @require_auth(allowed("doctors", "create"))
 @validate(body=DoctorBody)
 def create_doctor(body: DoctorBody) -> Response:
@@ -49,6 +54,7 @@ def create_doctor(body: DoctorBody) -> Response:
 
 
 @blueprint.get("/me")
+@shows_row(DoctorOut)
 @require_auth(allowed("doctors", "me"))
 @validate()
 def read_own_profile() -> Response:
@@ -57,6 +63,7 @@ def read_own_profile() -> Response:
 
 
 @blueprint.patch("/me")
+@changes(DoctorOut)
 @require_auth(allowed("doctors", "me"))
 @validate(body=DoctorPatch)
 def change_own_profile(body: Schema) -> Response:
@@ -65,6 +72,7 @@ def change_own_profile(body: Schema) -> Response:
 
 
 @blueprint.get("/me/dashboard")
+@shows(DoctorDashboard)
 @require_auth(allowed("doctors", "me"))
 @validate()
 def show_dashboard() -> Response:
@@ -73,6 +81,7 @@ def show_dashboard() -> Response:
 
 
 @blueprint.get("/me/appointments")
+@lists(AppointmentOut)
 @require_auth(allowed("doctors", "me"))
 @validate(query=AppointmentQuery)
 def read_own_appointments(query: AppointmentQuery) -> Response:
@@ -82,6 +91,7 @@ def read_own_appointments(query: AppointmentQuery) -> Response:
 
 
 @blueprint.get(_ID)
+@shows_row(DoctorOut)
 @require_auth(allowed("doctors", "read"))
 @validate()
 def read_doctor(doctor_id: int) -> Response:
@@ -90,6 +100,7 @@ def read_doctor(doctor_id: int) -> Response:
 
 
 @blueprint.put(_ID)
+@changes(DoctorOut)
 @require_auth(allowed("doctors", "update"))
 @validate(body=DoctorBody)
 def replace_doctor(doctor_id: int, body: DoctorBody) -> Response:
@@ -98,6 +109,7 @@ def replace_doctor(doctor_id: int, body: DoctorBody) -> Response:
 
 
 @blueprint.patch(_ID)
+@changes(DoctorOut)
 @require_auth(allowed("doctors", "update"))
 @validate(body=DoctorPatch)
 def change_doctor(doctor_id: int, body: Schema) -> Response:
@@ -106,6 +118,7 @@ def change_doctor(doctor_id: int, body: Schema) -> Response:
 
 
 @blueprint.delete(_ID)
+@removes
 @require_auth(allowed("doctors", "delete"))
 @validate()
 def remove_doctor(doctor_id: int) -> Response:

@@ -12,7 +12,14 @@ from gateline.sample.clinic.answers import (
     replaced_answer,
     row_answer,
 )
-from gateline.sample.clinic.schemas import InstitutionBody, InstitutionPatch, InstitutionQuery
+from gateline.sample.clinic.dashboard_schemas import InstitutionDashboard
+from gateline.sample.clinic.declared import changes, creates, lists, removes, shows, shows_row
+from gateline.sample.clinic.schemas import (
+    InstitutionBody,
+    InstitutionOut,
+    InstitutionPatch,
+    InstitutionQuery,
+)
 from gateline.sample.clinic.viewers import current_viewer
 from gateline.shared.middleware.auth import require_auth
 from gateline.shared.middleware.validation import validate
@@ -24,6 +31,7 @@ _ID = "/<row_id:institution_id>"
 
 
 @blueprint.get("")
+@lists(InstitutionOut)
 @require_auth(allowed("institutions", "list"))
 @validate(query=InstitutionQuery)
 def list_institutions(query: InstitutionQuery) -> Response:
@@ -32,6 +40,7 @@ def list_institutions(query: InstitutionQuery) -> Response:
 
 
 @blueprint.post("")
+@creates(InstitutionOut)
 @require_auth(allowed("institutions", "create"))
 @validate(body=InstitutionBody)
 def create_institution(body: InstitutionBody) -> Response:
@@ -40,6 +49,7 @@ def create_institution(body: InstitutionBody) -> Response:
 
 
 @blueprint.get("/me")
+@shows_row(InstitutionOut)
 @require_auth(allowed("institutions", "me"))
 @validate()
 def read_own_profile() -> Response:
@@ -48,6 +58,7 @@ def read_own_profile() -> Response:
 
 
 @blueprint.patch("/me")
+@changes(InstitutionOut)
 @require_auth(allowed("institutions", "me"))
 @validate(body=InstitutionPatch)
 def change_own_profile(body: Schema) -> Response:
@@ -56,6 +67,7 @@ def change_own_profile(body: Schema) -> Response:
 
 
 @blueprint.get("/me/dashboard")
+@shows(InstitutionDashboard)
 @require_auth(allowed("institutions", "me"))
 @validate()
 def show_dashboard() -> Response:
@@ -64,6 +76,7 @@ def show_dashboard() -> Response:
 
 
 @blueprint.get(_ID)
+@shows_row(InstitutionOut)
 @require_auth(allowed("institutions", "read"))
 @validate()
 def read_institution(institution_id: int) -> Response:
@@ -72,6 +85,7 @@ def read_institution(institution_id: int) -> Response:
 
 
 @blueprint.put(_ID)
+@changes(InstitutionOut)
 @require_auth(allowed("institutions", "update"))
 @validate(body=InstitutionBody)
 def replace_institution(institution_id: int, body: InstitutionBody) -> Response:
@@ -80,6 +94,7 @@ def replace_institution(institution_id: int, body: InstitutionBody) -> Response:
 
 
 @blueprint.patch(_ID)
+@changes(InstitutionOut)
 @require_auth(allowed("institutions", "update"))
 @validate(body=InstitutionPatch)
 def change_institution(institution_id: int, body: Schema) -> Response:
@@ -88,6 +103,7 @@ def change_institution(institution_id: int, body: Schema) -> Response:
 
 
 @blueprint.delete(_ID)
+@removes
 @require_auth(allowed("institutions", "delete"))
 @validate()
 def remove_institution(institution_id: int) -> Response:

@@ -2,6 +2,7 @@
 
 from flask import Blueprint, Response, jsonify
 
+from gateline.policy.reasons import ACCOUNT_INACTIVE, CONFLICT
 from gateline.sample.clinic import care, directory
 from gateline.sample.clinic.access import allowed
 from gateline.sample.clinic.answers import (
@@ -15,19 +16,24 @@ from gateline.sample.clinic.answers import (
     replaced_answer,
     row_answer,
 )
+from gateline.sample.clinic.dashboard_schemas import PatientDashboard
+from gateline.sample.clinic.declared import changes, creates, lists, removes, shows, shows_row
 from gateline.sample.clinic.models import Appointment
 from gateline.sample.clinic.record_schemas import EntryBody, EntryOut, EntryQuery, RecordOut
 from gateline.sample.clinic.schemas import (
     AppointmentOut,
     AppointmentQuery,
     CareBody,
+    CareMember,
     NamedRef,
     PatientBody,
+    PatientOut,
     PatientPatch,
     PatientQuery,
 )
 from gateline.sample.clinic.viewers import current_viewer, now
 from gateline.shared.database import transaction_context
+from gateline.shared.declarations import answers, refuses
 from gateline.shared.idempotency import Answer
 from gateline.shared.middleware.auth import require_auth
 from gateline.shared.middleware.validation import validate
@@ -39,6 +45,7 @@ _ID = "/<row_id:patient_id>"
 
 
 @blueprint.get("")
+@lists(PatientOut)
 @require_auth(allowed("patients", "list"))
 @validate(query=PatientQuery)
 def list_patients(query: PatientQuery) -> Response:
@@ -47,6 +54,7 @@ def list_patients(query: PatientQuery) -> Response:
 
 
 @blueprint.post("")
+@creates(PatientOut)
 @require_auth(allowed("patients", "create"))
 @validate(body=PatientBody)
 def create_patient(body: PatientBody) -> Response:
@@ -55,6 +63,7 @@ def create_patient(body: PatientBody) -> Response:
 
 
 @blueprint.get("/me")
+@shows_row(PatientOut)
 @require_auth(allowed("patients", "me"))
 @validate()
 def read_own_profile() -> Response:
@@ -63,6 +72,7 @@ def read_own_profile() -> Response:
 
 
 @blueprint.patch("/me")
+@changes(PatientOut)
 @require_auth(allowed("patients", "me"))
 @validate(body=PatientPatch)
 def change_own_profile(body: Schema) -> Response:
@@ -71,6 +81,7 @@ def change_own_profile(body: Schema) -> Response:
 
 
 @blueprint.get("/me/dashboard")
+@shows(PatientDashboard)
 @require_auth(allowed("patients", "me"))
 @validate()
 def show_dashboard() -> Response:
@@ -79,6 +90,7 @@ def show_dashboard() -> Response:
 
 
 @blueprint.get("/me/medical-record")
+@shows(RecordOut)
 @require_auth(allowed("patients", "me"))
 @validate(query=EntryQuery)
 def read_own_record(query: EntryQuery) -> Response:
@@ -87,6 +99,7 @@ def read_own_record(query: EntryQuery) -> Response:
 
 
 @blueprint.get("/me/care-team")
+@lists(CareMember)
 @require_auth(allowed("patients", "me"))
 @validate()
 def read_own_team() -> Response:
@@ -95,6 +108,7 @@ def read_own_team() -> Response:
 
 
 @blueprint.get("/me/appointments")
+@lists(AppointmentOut)
 @require_auth(allowed("patients", "me"))
 @validate(query=AppointmentQuery)
 def read_own_appointments(query: AppointmentQuery) -> Response:
@@ -103,6 +117,7 @@ def read_own_appointments(query: AppointmentQuery) -> Response:
 
 
 @blueprint.get(_ID)
+@shows_row(PatientOut)
 @require_auth(allowed("patients", "read"))
 @validate()
 def read_patient(patient_id: int) -> Response:
@@ -111,6 +126,7 @@ def read_patient(patient_id: int) -> Response:
 
 
 @blueprint.put(_ID)
+@changes(PatientOut)
 @require_auth(allowed("patients", "update"))
 @validate(body=PatientBody)
 def replace_patient(patient_id: int, body: PatientBody) -> Response:
@@ -119,6 +135,7 @@ def replace_patient(patient_id: int, body: PatientBody) -> Response:
 
 
 @blueprint.patch(_ID)
+@changes(PatientOut)
 @require_auth(allowed("patients", "update"))
 @validate(body=PatientPatch)
 def change_patient(patient_id: int, body: Schema) -> Response:
@@ -127,6 +144,7 @@ def change_patient(patient_id: int, body: Schema) -> Response:
 
 
 @blueprint.delete(_ID)
+@removes
 @require_auth(allowed("patients", "delete"))
 @validate()
 def remove_patient(patient_id: int) -> Response:
@@ -135,6 +153,7 @@ def remove_patient(patient_id: int) -> Response:
 
 
 @blueprint.get(f"{_ID}/medical-record")
+@shows(RecordOut)
 @require_auth(allowed("patients", "read_record"))
 @validate(query=EntryQuery)
 def read_record(patient_id: int, query: EntryQuery) -> Response:
@@ -143,6 +162,7 @@ def read_record(patient_id: int, query: EntryQuery) -> Response:
 
 
 @blueprint.post(f"{_ID}/medical-record")
+@creates(EntryOut)
 @require_auth(allowed("patients", "write_record"))
 @validate(body=EntryBody)
 def add_entry(patient_id: int, body: EntryBody) -> Response:
@@ -159,6 +179,7 @@ def add_entry(patient_id: int, body: EntryBody) -> Response:
 
 
 @blueprint.get(f"{_ID}/medical-record/<row_id:entry_id>")
+@shows(EntryOut)
 @require_auth(allowed("patients", "read_record"))
 @validate()
 def read_entry(patient_id: int, entry_id: int) -> Response:
@@ -168,6 +189,7 @@ def read_entry(patient_id: int, entry_id: int) -> Response:
 
 
 @blueprint.get(f"{_ID}/care-team")
+@lists(CareMember)
 @require_auth(allowed("patients", "read_record"))
 @validate()
 def read_team(patient_id: int) -> Response:
@@ -176,6 +198,8 @@ def read_team(patient_id: int) -> Response:
 
 
 @blueprint.put(f"{_ID}/care-team/<row_id:doctor_id>")
+@lists(CareMember)
+@refuses(CONFLICT)
 @require_auth(allowed("patients", "assign_care"))
 @validate(body=CareBody)
 def join_team(patient_id: int, doctor_id: int, body: CareBody) -> Response:
@@ -188,6 +212,8 @@ def join_team(patient_id: int, doctor_id: int, body: CareBody) -> Response:
 
 
 @blueprint.delete(f"{_ID}/care-team/<row_id:doctor_id>")
+@answers(204, description="It has ended.")
+@refuses(ACCOUNT_INACTIVE)
 @require_auth(allowed("patients", "assign_care"))
 @validate()
 def leave_team(patient_id: int, doctor_id: int) -> Response:
@@ -199,6 +225,7 @@ def leave_team(patient_id: int, doctor_id: int) -> Response:
 
 
 @blueprint.get(f"{_ID}/appointments")
+@lists(AppointmentOut)
 @require_auth(allowed("patients", "read_record"))
 @validate(query=AppointmentQuery)
 def read_appointments(patient_id: int, query: AppointmentQuery) -> Response:
