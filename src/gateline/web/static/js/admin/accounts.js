@@ -2,18 +2,11 @@
 
 import { confirmed, formDialog } from "./dialogs.js";
 import { find, h, say, trouble } from "./dom.js";
-import { count, full, moment } from "./format.js";
+import { count, full, KINDS, kindOf, moment } from "./format.js";
 import { accountPath, call } from "./http.js";
 import { fillForm, Listing, settled, valuesOf } from "./listing.js";
 import { go, onShow } from "./tabs.js";
 
-const KINDS = [
-  ["admin", "Administrator"],
-  ["doctor", "Doctor"],
-  ["institution", "Institution"],
-  ["patient", "Patient"],
-  ["customer", "Customer"],
-];
 const ownId = document.getElementById("accounts").dataset.ownId;
 const form = find("account-filters");
 const listing = new Listing({
@@ -41,7 +34,7 @@ function row(user) {
     h(
       "div",
       { class: "aside" },
-      KINDS.find(([kind]) => kind === user.user_type)?.[1] ?? user.user_type,
+      kindOf(user.user_type),
       h("small", { title: full(user.last_login_at) }, user.last_login_at ? `last login ${moment(user.last_login_at)}` : "never logged in"),
     ),
     h(
@@ -79,6 +72,7 @@ function setPassword(user, called) {
         label: "New password",
         type: "password",
         autocomplete: "new-password",
+        required: true,
         minlength: 8,
         maxlength: 256,
         hint: "At least 8 characters. All sessions of the account end.",
@@ -111,21 +105,31 @@ function makeAccount() {
   formDialog("New account", {
     fields: [
       { name: "user_type", label: "Kind", options: KINDS },
-      { name: "username", label: "User name", maxlength: 63, autocapitalize: "none", spellcheck: "false" },
+      {
+        name: "username",
+        label: "User name",
+        maxlength: 63,
+        pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]{1,62}",
+        title: "Use at least two letters, digits, dots or dashes.",
+        autocapitalize: "none",
+        spellcheck: "false",
+      },
       { name: "email", label: "E-mail address", type: "email", maxlength: 254, hint: "One of the two is enough." },
-      { name: "first_name", label: "First name", maxlength: 100 },
-      { name: "last_name", label: "Last name", maxlength: 100 },
+      { name: "first_name", label: "First name", maxlength: 100, half: true },
+      { name: "last_name", label: "Last name", maxlength: 100, half: true },
       {
         name: "password",
         label: "Password",
         type: "password",
         autocomplete: "new-password",
+        required: true,
         minlength: 8,
         maxlength: 256,
         hint: "At least 8 characters.",
       },
     ],
     action: "Make account",
+    check: ({ username, email }) => (username || email ? {} : { username: ["Give a user name or an e-mail address."] }),
     send: async (values) => {
       const given = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== ""));
       const { user } = await call("POST", "/users", given);

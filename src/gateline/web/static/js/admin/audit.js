@@ -1,7 +1,7 @@
 // The audit trail: what happened to accounts, who did it and from where.
 
 import { find, h } from "./dom.js";
-import { full, moment, words } from "./format.js";
+import { agent, full, moment, words } from "./format.js";
 import { fillForm, Listing, valuesOf } from "./listing.js";
 import { go, onShow } from "./tabs.js";
 
@@ -41,9 +41,9 @@ function row(event) {
 
 function actor(event) {
   const [kind, id] = event.actor.split(":");
-  if (kind === "user") return id === event.user_id ? "by themselves" : `by account ${id}`;
+  if (kind === "user") return id === event.user_id ? `themselves, ${agent(event.user_agent)}` : `by account ${id}`;
   if (kind === "service") return `by service ${id}`;
-  return kind === "local" ? "on the command line" : "by somebody without session";
+  return kind === "local" ? "on the command line" : agent(event.user_agent);
 }
 
 export function startAudit() {

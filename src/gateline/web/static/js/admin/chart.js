@@ -1,8 +1,8 @@
 // A small chart in SVG: an area or lines over time, with a cursor for pointer and keyboard.
 
-import { h, s } from "./dom.js";
+import { s } from "./dom.js";
 
-const LEFT = 52;
+const LEFT = 60;
 const RIGHT = 10;
 const TOP = 12;
 const BOTTOM = 24;
@@ -18,22 +18,20 @@ export class Chart {
   #host;
   #series;
   #format;
-  #label;
   #least;
   #points = [];
   #describe;
   #cursor = null;
-  #readout = h("p", { class: "readout", "aria-live": "polite" });
+  #readout;
 
   // `series`: [{ name, kind: "area" | "line" | "bar" }]; `describe(point)` tells one point in words.
-  constructor(host, { series, format, label, least, describe }) {
+  constructor(host, { readout, series, format, least, describe }) {
     this.#host = host;
     this.#series = series;
     this.#format = format;
-    this.#label = label;
+    this.#readout = readout;
     this.#least = least;
     this.#describe = describe;
-    host.after(this.#readout);
     host.addEventListener("pointermove", (event) => this.#pointAt(event));
     host.addEventListener("pointerleave", () => this.#moveTo(null));
     host.addEventListener("blur", () => this.#moveTo(null));
@@ -83,7 +81,7 @@ export class Chart {
   }
 
   #times({ x, width, height }) {
-    const every = Math.ceil(this.#points.length / (width < 480 ? 3 : 6));
+    const every = Math.ceil(this.#points.length / (width < 480 ? 2 : 6));
     return this.#points.flatMap((point, index) => {
       const fromEnd = this.#points.length - 1 - index;
       if (fromEnd % every) return [];

@@ -29,14 +29,14 @@ export function confirmed(title, text, action) {
   });
 }
 
-function field({ name, label, type = "text", options, hint, value = "", ...attributes }) {
+function field({ name, label, type = "text", options, hint, half, value = "", ...attributes }) {
   const id = `dialog-${name}`;
   const control = options
     ? h("select", { id, name }, options.map(([key, text]) => h("option", { value: key }, text)))
     : h("input", { id, name, type, value, "aria-describedby": `${id}-wrong`, autocomplete: "off", ...attributes });
   return h(
     "div",
-    { class: "field" },
+    { class: half ? "field half" : "field" },
     h("label", { for: id }, label),
     control,
     hint && h("span", { class: "hint" }, hint),
@@ -44,8 +44,9 @@ function field({ name, label, type = "text", options, hint, value = "", ...attri
   );
 }
 
-// `send(values)` does it; what it is refused for is shown at its field, and the dialog stays.
-export function formDialog(title, { fields, action, send }) {
+// `check(values)` finds what the fields cannot know alone; `send(values)` does it. What either
+// refuses is shown at its field, and the dialog stays.
+export function formDialog(title, { fields, action, check = () => ({}), send }) {
   const problem = h("p", { class: "notice stop", role: "alert" });
   const form = h("form", { method: "dialog" }, problem, fields.map(field), buttons(action));
   form.noValidate = true;
@@ -53,10 +54,16 @@ export function formDialog(title, { fields, action, send }) {
   form.addEventListener("submit", async (event) => {
     if (event.submitter?.value === "cancel") return;
     event.preventDefault();
+    const values = Object.fromEntries(new FormData(form));
+    const mistakes = { ...check(values), ...ownMistakes(form) };
+    if (Object.keys(mistakes).length) {
+      showMistakes(form, problem, { fields: mistakes });
+      return;
+    }
     const ok = form.querySelector("[value=ok]");
     ok.disabled = true;
     try {
-      await send(Object.fromEntries(new FormData(form)));
+      await send(values);
       dialog.close("ok");
     } catch (error) {
       showMistakes(form, problem, error);
@@ -64,6 +71,25 @@ export function formDialog(title, { fields, action, send }) {
       ok.disabled = false;
     }
   });
+}
+
+// What the browser itself finds wrong, in our words where it would only quote a pattern.
+function ownMistakes(form) {
+  const wrong = [...form.elements].filter((input) => input.name && (!input.validity.valid || isShort(input)));
+  return Object.fromEntries(
+    wrong.map((input) => [input.name, [input.validity.patternMismatch ? input.title : sentence(input)]]),
+  );
+}
+
+// The browser minds the length only of what was typed, not of what a password manager put in.
+function isShort(input) {
+  return input.minLength > 0 && input.value.length < input.minLength;
+}
+
+function sentence(input) {
+  if (input.validity.valueMissing) return "Please fill this in.";
+  if (isShort(input)) return `Use at least ${input.minLength} characters.`;
+  return input.validationMessage;
 }
 
 function showMistakes(form, problem, error) {

@@ -47,6 +47,18 @@ export function moment(text) {
   return today ? clock.format(value) : `${day.format(value)}, ${hourAndMinute.format(value)}`;
 }
 
+export const KINDS = [
+  ["admin", "Administrator"],
+  ["doctor", "Doctor"],
+  ["institution", "Institution"],
+  ["patient", "Patient"],
+  ["customer", "Customer"],
+];
+
+export function kindOf(userType) {
+  return KINDS.find(([kind]) => kind === userType)?.[1] ?? userType;
+}
+
 export function words(name) {
   const spaced = name.replaceAll("_", " ");
   return spaced.charAt(0).toUpperCase() + spaced.slice(1);

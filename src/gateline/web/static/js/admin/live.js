@@ -2,7 +2,6 @@
 
 const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 30000;
-const SESSION_OVER = 4401;
 
 export function listen({ onEvent, onState }) {
   const address = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/dashboard`;
@@ -19,16 +18,15 @@ export function listen({ onEvent, onState }) {
     socket.addEventListener("message", (message) => {
       const event = parsed(message.data);
       if (!event) return;
+      if (event.type === "ping") socket.send('{"type":"pong"}');
       if (event.type === "hello") {
         pause = FIRST_PAUSE;
         onState("live");
       }
       onEvent(event);
     });
-    socket.addEventListener("close", (closed) => {
-      if (closed.code === SESSION_OVER) location.reload();
-      else later();
-    });
+    // Also when the session is over: the next poll finds that out and leads to the login.
+    socket.addEventListener("close", later);
   }
 
   function later() {

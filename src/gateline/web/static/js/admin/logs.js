@@ -37,14 +37,19 @@ function row(entry) {
     h("span", { class: `level ${entry.level}` }, entry.level),
     h("span", { class: "service" }, entry.service),
     message(entry),
-    id && h("button", { class: "link", type: "button", title: "Follow this request through all services", onclick: () => go("logs", { request_id: id }) }, id),
+    id &&
+      h(
+        "button",
+        { class: "link", type: "button", title: `Request ${id} in all services`, onclick: () => go("logs", { request_id: id }) },
+        id.slice(0, 8),
+      ),
   );
 }
 
 function message(entry) {
   const [first, ...rest] = entry.message.split("\n");
   const text = entry.reason ? `${first} (${entry.reason})` : first;
-  if (!rest.length) return h("span", { class: "message" }, text);
+  if (!rest.length) return h("span", { class: entry.status >= 500 ? "message failed" : "message" }, text);
   return h("details", { class: "message" }, h("summary", {}, text), h("pre", {}, rest.join("\n")));
 }
 

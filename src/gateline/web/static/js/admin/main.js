@@ -36,7 +36,7 @@ async function poll() {
     try {
       const stats = await get("/dashboard/stats");
       reachable = true;
-      showStats(stats, { live: link === "live" });
+      showStats(stats, { isLive: link === "live" });
       offerServices(["edge", "jobs", ...stats.services.map((service) => service.name)]);
       if (shown() === "overview") trouble(missing(stats));
     } catch (error) {
@@ -65,10 +65,9 @@ document.addEventListener("visibilitychange", () => {
 listen({
   onEvent: onLive,
   onState: (state) => {
-    const changed = link !== state;
+    if (link === state) return;
     link = state;
-    showState();
-    if (changed) poll();
+    poll();
   },
 });
 poll();

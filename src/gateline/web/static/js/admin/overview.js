@@ -8,13 +8,15 @@ import { go } from "./tabs.js";
 
 // The second that is running is not yet told of, nor is the one before by every edge.
 const LAG_SECONDS = 2;
-const PASSING = 12;
+const PASSING = 10;
 
 const seconds = new Seconds();
 let stats = null;
 let span = "minute";
+let live = false;
 
 const requests = new Chart(find("chart=requests"), {
+  readout: find("readout=requests"),
   series: [
     { name: "requests", kind: "area" },
     { name: "errors_4xx", kind: "bar" },
@@ -27,6 +29,7 @@ const requests = new Chart(find("chart=requests"), {
     `${count(point.errors_4xx)} refused, ${count(point.errors)} failed`,
 });
 const latency = new Chart(find("chart=latency"), {
+  readout: find("readout=latency"),
   series: [
     { name: "p50_ms", kind: "line" },
     { name: "p99_ms", kind: "line" },
@@ -64,10 +67,10 @@ function drawFigures() {
   const sum = stats?.traffic?.last_minute;
   const told = [
     ["Requests a second", count(now)],
-    ["Requests in the last minute", count(total)],
     ["Failed in the last minute", total ? percent(failed / total) : NOTHING],
-    ["p50 · p99 of the last minute", sum ? `${duration(sum.p50_ms)} · ${duration(sum.p99_ms)}` : NOTHING],
-    ["In flight", count(seconds.inFlight(lastSecond()))],
+    ["Median answer (p50)", duration(sum?.p50_ms)],
+    ["99 of 100 within (p99)", duration(sum?.p99_ms)],
+    ["In flight", count(live ? seconds.inFlight(lastSecond()) : stats?.traffic?.in_flight)],
     ["Active sessions", count(stats?.sessions?.active)],
     ["Accounts", count(stats?.users?.total)],
     ["Failed logins in 24 hours", count(stats?.logins?.failed)],
@@ -90,6 +93,7 @@ function shopFigures() {
 function putFigures(told) {
   const list = find("figures");
   if (list.children.length !== told.length) {
+    list.classList.toggle("by-five", told.length % 5 === 0);
     list.replaceChildren(...told.map(([name]) => h("div", {}, h("dt", {}, name), h("dd", {}))));
   }
   told.forEach(([name, value], index) => {
@@ -113,11 +117,12 @@ function summarise(total, failed) {
   latency.summarise(`Time to answer in the last minute: p50 ${duration(minute?.p50_ms)}, p99 ${duration(minute?.p99_ms)}.`);
 }
 
-export function showStats(found, { live }) {
+export function showStats(found, { isLive }) {
   stats = found;
+  live = isLive;
   // The live connection knows the seconds better than a look at the store.
   if (!live) seconds.replace(found.traffic?.seconds ?? []);
-  showServices(found.services);
+  showServices([...edges(found), ...found.services]);
   showByService(found.traffic?.by_service ?? {});
   draw();
 }
@@ -135,12 +140,21 @@ function showServices(services) {
   );
 }
 
+// The edge has no address of its own here; that it tells of traffic shows that it is there.
+function edges(found) {
+  const there = found.traffic?.edges.length ?? 0;
+  if (!there) return [];
+  const processes = there === 1 ? "1 process" : `${there} processes`;
+  return [{ name: "edge", status: "healthy", note: `${processes} in the last minute` }];
+}
+
 function standing(service) {
+  if (service.note) return service.note;
   const away = ["database", "redis"].filter((name) => service[name] === "disconnected");
   if (away.length) return `without ${away.join(" and ")}`;
   if (service.status === "unreachable") return "does not answer";
   const version = service.version ? `version ${service.version}` : "";
-  const answered = service.latency_ms === null ? "" : `answered in ${duration(service.latency_ms)}`;
+  const answered = service.latency_ms === null ? "" : `in ${duration(service.latency_ms)}`;
   return [version, answered].filter(Boolean).join(", ");
 }
 

@@ -2,7 +2,7 @@
 
 import { confirmed } from "./dialogs.js";
 import { find, h, say, trouble } from "./dom.js";
-import { agent, full, moment } from "./format.js";
+import { agent, full, kindOf, moment } from "./format.js";
 import { call } from "./http.js";
 import { fillForm, Listing, valuesOf } from "./listing.js";
 import { go, onShow } from "./tabs.js";
@@ -26,7 +26,7 @@ function row(session) {
       { class: "what" },
       h("strong", {}, session.user.name),
       session.current && h("span", { class: "chip" }, "this one"),
-      h("small", {}, `${called} · ${session.user.user_type}`),
+      h("small", {}, `${called} · ${kindOf(session.user.user_type)}`),
     ),
     h(
       "div",
@@ -37,32 +37,46 @@ function row(session) {
     h(
       "div",
       { class: "acts" },
-      h(
-        "button",
-        { class: "link danger", type: "button", onclick: () => end(session, called), disabled: session.current },
-        "End",
-        h("span", { class: "visually-hidden" }, ` session of ${called}`),
-      ),
+      !session.current &&
+        h(
+          "button",
+          { class: "link danger", type: "button", onclick: () => end(session, called) },
+          "End",
+          h("span", { class: "visually-hidden" }, ` session of ${called}`),
+        ),
     ),
   );
 }
 
+const OUT = "Whoever uses it is out at once and has to log in again.";
+
 async function end(session, called) {
-  const text = "Whoever uses it is out at once and has to log in again.";
-  if (!(await confirmed(`End this session of ${called}?`, text, "End session"))) return;
+  if (!(await confirmed(`End this session of ${called}?`, OUT, "End session"))) return;
+  await attempt(`/sessions/${session.id}`, `A session of ${called} is ended.`);
+}
+
+async function endAll() {
+  const called = valuesOf(form).user;
+  if (!(await confirmed(`End every session of ${called}?`, OUT, "End sessions"))) return;
+  await attempt(`/users/${encodeURIComponent(called)}/sessions`, `The sessions of ${called} are ended.`);
+}
+
+async function attempt(path, done) {
   try {
-    await call("DELETE", `/sessions/${session.id}`);
+    await call("DELETE", path);
     trouble(null);
     await listing.reload();
-    say(`A session of ${called} is ended.`);
+    say(done);
   } catch (error) {
     trouble(error);
   }
 }
 
 export function startSessions() {
+  find("end-all").addEventListener("click", endAll);
   onShow("sessions", (values) => {
     fillForm(form, values);
+    find("end-all").hidden = !values.user;
     listing.show(valuesOf(form));
   });
   form.addEventListener("submit", (event) => {
