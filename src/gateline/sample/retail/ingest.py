@@ -4,7 +4,7 @@ import logging
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -99,8 +99,11 @@ def _insert(
     """Insert what is not there yet; return the ids of these."""
     # Always in one order, so that two batches with common events cannot wait for each other.
     rows = sorted((_row(*pair, receipt) for pair in judged), key=lambda row: str(row["event_id"]))
-    statement = insert(LoggedEvent).on_conflict_do_nothing(index_elements=["event_id"])
-    return list(session.scalars(statement.returning(LoggedEvent.event_id), rows))
+    # The table, not the class: the ORM would send a statement for each run of rows that have a
+    # camera or have none, the table sends one for all.
+    table = cast("sa.Table", LoggedEvent.__table__)
+    statement = insert(table).on_conflict_do_nothing(index_elements=["event_id"])
+    return list(session.scalars(statement.returning(table.c.event_id), rows))
 
 
 def _row(event: AnyEvent, finding: Finding, receipt: Receipt) -> dict[str, Any]:
