@@ -48,9 +48,10 @@ class ServiceStates:
     ) -> None:
         addressed = {service.name: service for service in services if service.urls}
         self._urls = {name: service.urls for name, service in addressed.items()}
+        by_urls = {service.urls: service for service in addressed.values()}
         self._asked = {
-            service.urls: upstream(replace(service, prefix="", retry=_ONCE))
-            for service in addressed.values()
+            urls: upstream(replace(service, prefix="", retry=_ONCE))
+            for urls, service in by_urls.items()
         }
         self._clock = clock
         self._lock = threading.Lock()

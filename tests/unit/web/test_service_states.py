@@ -1,0 +1,100 @@
+"""How the control room learns how services are."""
+
+import json
+from typing import Any
+
+import pytest
+
+from gateline.policy.reasons import UPSTREAM_REFUSED
+from gateline.policy.routes import Service
+from gateline.shared.errors import ApiError
+from gateline.shared.upstream import Answer, Call
+from gateline.web.service_states import FRESH_SECONDS, ServiceStates
+
+
+class Told:
+    """A service that answers as told and counts how often it was asked."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.asked: list[Call] = []
+        self.closed = False
+
+    def call(self, call: Call, *, timeout: float | None = None) -> Answer:
+        """Answer by the service's address."""
+        assert timeout is not None
+        self.asked.append(call)
+        if "away" in self.service.urls[0]:
+            raise ApiError(reason=UPSTREAM_REFUSED)
+        if "strange" in self.service.urls[0]:
+            return Answer(200, [], b"[1]", None)
+        body: dict[str, Any] = {"database": "disconnected", "redis": 3, "version": "9"}
+        status = 503 if "unwell" in self.service.urls[0] else 200
+        return Answer(status, [], json.dumps(body).encode(), None)
+
+    def close(self) -> None:
+        """Remember it."""
+        self.closed = True
+
+
+@pytest.fixture
+def made() -> list[Told]:
+    """Give the list of services that were made."""
+    return []
+
+
+def states_of(made: list[Told], now: list[float], **urls: str) -> ServiceStates:
+    """Return the states of services at these addresses, with a clock that the test moves."""
+
+    def make(service: Service) -> Told:
+        made.append(Told(service))
+        return made[-1]
+
+    services = [
+        Service(name, (url,) if url else (), prefix="/api/v1") for name, url in urls.items()
+    ]
+    return ServiceStates(services, upstream=make, clock=lambda: now[0])
+
+
+def test_every_state_is_told(made: list[Told]) -> None:
+    """Well, unwell, away and strange are told apart; what is not of the promised shape is not."""
+    states = states_of(
+        made, [0.0], a="http://well", b="http://unwell", c="http://away", d="http://strange", e=""
+    ).read()
+    assert [(state.name, state.status) for state in states] == [
+        ("a", "healthy"),
+        ("b", "unhealthy"),
+        ("c", "unreachable"),
+        ("d", "healthy"),
+    ]
+    assert (states[0].database, states[0].redis, states[0].version) == ("disconnected", None, "9")
+
+
+def test_one_address_is_asked_once_and_without_prefix(made: list[Told]) -> None:
+    """Services of one process are asked together, at /health itself, and not again and again."""
+    states = states_of(made, [0.0], doctors="http://clinic", patients="http://clinic")
+    assert [state.name for state in states.read()] == ["doctors", "patients"]
+    assert [one.service.prefix for one in made] == [""]
+    assert [(call.method, call.target) for call in made[0].asked] == [("GET", "/health")]
+    assert made[0].service.retry.attempts == 1
+
+
+def test_states_are_kept_for_a_moment(made: list[Told]) -> None:
+    """Many open pages cost no more probes than one."""
+    now = [0.0]
+    states = states_of(made, now, a="http://well")
+    states.read()
+    now[0] = FRESH_SECONDS - 0.1
+    states.read()
+    assert len(made[0].asked) == 1
+    now[0] = FRESH_SECONDS
+    states.read()
+    assert len(made[0].asked) == 2
+
+
+def test_nothing_to_ask_is_no_error(made: list[Told]) -> None:
+    """Without addresses there are no states; closing reaches every connection."""
+    assert states_of(made, [0.0], a="").read() == []
+    states = states_of(made, [0.0], a="http://well")
+    states.close()
+    assert [one.closed for one in made] == [True]
