@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-CODE := src tests $(wildcard benchmarks)
+CODE := src tests tools $(wildcard benchmarks)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --custom-compile-command "make lock" $(LOCKFLAGS) pyproject.toml
 
@@ -31,8 +31,8 @@ fmt: $(VENV)/.dev ## Format the code and mend what lint can mend
 bench: $(VENV)/.dev ## Measure the edge beside its peers, one pinned core each (needs wrk)
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
-docs: $(VENV)/.dev ## Regenerate what is written from the code (.env.example)
-	$(BIN)/python -m gateline.shared.config > .env.example.new && mv .env.example.new .env.example
+docs: $(VENV)/.dev ## Regenerate what is written from the code (.env.example, pages of docs/)
+	$(BIN)/python tools/generated_pages.py
 
 lock: $(VENV)/.dev ## Resolve and hash-lock the requirements anew (LOCKFLAGS=--upgrade)
 	$(LOCK) --output-file requirements/runtime.txt

@@ -476,7 +476,7 @@ def test_logout_of_another_browser(logged_in: Callable[[str], Browser]) -> None:
     "path", ["/api/web/auth/patient/login", "/api/web/auth/logout", "/login", "/logout"]
 )
 def test_csrf(logged_in: Callable[[str], Browser], path: str, origin: str) -> None:
-    """CSRF: what another site makes a browser post is refused, the login included."""
+    """Document 3, API protection, CSRF: another site makes no browser post, not even a login."""
     browser = logged_in("patient")
     answer = browser("POST", path, headers={"Origin": origin}, json={})
     assert answer.status_code == 403
@@ -485,7 +485,7 @@ def test_csrf(logged_in: Callable[[str], Browser], path: str, origin: str) -> No
 
 
 def test_own_origin(platform: RunningPlatform, browser: Browser) -> None:
-    """CSRF: our own pages may post."""
+    """Document 3, API protection, CSRF: our own pages may post."""
     email = "patient@example.com"
     answer = browser(
         "POST",
@@ -506,7 +506,7 @@ def test_cors(browser: Browser, path: str) -> None:
 
 
 def test_pages_are_strict(browser: Browser) -> None:
-    """Pages tell browsers to load nothing from elsewhere, and not to be framed."""
+    """Document 3, web server: pages load nothing from elsewhere and are not framed."""
     headers = browser("GET", "/").headers
     assert "default-src 'none'" in headers["Content-Security-Policy"]
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
