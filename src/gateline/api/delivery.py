@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from prometheus_client import Counter
+
 from gateline.shared.auth_client import (
     BULK_LIMIT,
     AuthUnavailable,
@@ -23,6 +25,12 @@ from gateline.shared.errors import ApiError
 
 User = Mapping[str, Any]
 SyncUsers = Callable[[Sequence[User]], list[dict[str, Any]]]
+
+MESSAGES: Final = Counter(
+    "gateline_outbox_messages_total",
+    "Messages to auth: delivered, refused for good, or failed and to be tried again.",
+    ["outcome"],
+)
 
 _log: Final = logging.getLogger(__name__)
 _AWAY: Final = (AuthUnavailable, LimitReached, ServiceKeyRejected)
@@ -148,6 +156,7 @@ class _Message:
 
     def settle(self, outcome: Mapping[str, Any]) -> None:
         if outcome.get("status") == "success":
+            MESSAGES.labels("delivered").inc()
             if not self.taken.done():
                 self.taken.set_result(None)
             return
@@ -158,5 +167,6 @@ class _Message:
         self.fail(Refused(f"auth refuses this message: {sorted(fields)}"))
 
     def fail(self, error: Exception) -> None:
+        MESSAGES.labels("refused" if isinstance(error, Refused) else "failed").inc()
         if not self.taken.done():
             self.taken.set_exception(error)
