@@ -13,6 +13,7 @@ from gateline.edge.forwarding import Forwarder, Target, Upstream
 from gateline.edge.health import Health
 from gateline.edge.inflight import InFlight
 from gateline.edge.invalidation import InvalidationFeed
+from gateline.edge.openapi import Description, Process
 from gateline.edge.pipeline import Door, Pipeline
 from gateline.edge.record import Recorder
 from gateline.edge.sessions import SessionMemory
@@ -34,8 +35,9 @@ from gateline.shared.telemetry import Entry
 from gateline.shared.telemetry.writing import Backlog
 from gateline.shared.tokens import Tokens
 
-_OWN: Final = ("health", "livez", "readyz")
+_OWN: Final = ("health", "livez", "readyz", "openapi.json")
 _AUTH: Final = "auth"
+_ALIAS: Final = "jwt"
 _RENEW_COOKIE_SHARE: Final = 1 / 3
 
 
@@ -65,6 +67,7 @@ def compose(settings: Settings, records: Backlog[Entry], register: Register | No
         transports=settings.gateline_socketio_transports,
         register=register,
     )
+    description = Description(client, _processes(upstreams), door.routes, services)
     doorkeeper = Doorkeeper(
         socket_io, most=settings.gateline_max_sockets, trusted_origins=door.trusted_origins
     )
@@ -83,6 +86,7 @@ def compose(settings: Settings, records: Backlog[Entry], register: Register | No
             "edge:health": health.health,
             "edge:livez": health.live,
             "edge:readyz": health.ready,
+            "edge:openapi.json": description.show,
             LIVE: doorkeeper.live,
             SOCKET_IO: doorkeeper.socket_io,
         },
@@ -133,7 +137,16 @@ def _upstreams(client: Client, services: Mapping[str, Service]) -> dict[str, Ups
 
 
 def _health_pools(upstreams: Mapping[str, Upstream]) -> dict[str, Pool]:
-    return {name: one.targets[0].pool for name, one in upstreams.items() if name != "jwt"}
+    return {name: one.targets[0].pool for name, one in upstreams.items() if name != _ALIAS}
+
+
+def _processes(upstreams: Mapping[str, Upstream]) -> tuple[Process, ...]:
+    """Return each address once, with the names of all services that answer there."""
+    names: dict[Pool, set[str]] = {}
+    for name, upstream in upstreams.items():
+        if name != _ALIAS:
+            names.setdefault(upstream.targets[0].pool, set()).add(name)
+    return tuple(Process(frozenset(several), pool) for pool, several in names.items())
 
 
 def _renewer(

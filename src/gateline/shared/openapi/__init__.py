@@ -4,6 +4,6 @@
 cannot know is said on the view with those of `gateline.shared.declarations`.
 """
 
-from gateline.shared.openapi.document import PATH, document, init_openapi
+from gateline.shared.openapi.document import PATH, document, errors_as_pages, init_openapi
 
-__all__ = ["PATH", "document", "init_openapi"]
+__all__ = ["PATH", "document", "errors_as_pages", "init_openapi"]

@@ -1,6 +1,5 @@
 """The JSON schemas of a document's payloads, each under one name."""
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
@@ -12,8 +11,6 @@ Model = type[BaseModel]
 
 REF: Final = "#/components/schemas/"
 ERROR: Final = "Error"
-
-_UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 ERROR_SCHEMA: Final[Mapping[str, Any]] = {
     "title": ERROR,
@@ -51,9 +48,11 @@ class Schemas:
             ),
             ref_template=f"{REF}{{model}}",
         )
-        self._refs = found
+        spoken = _spoken_names(found)
+        self._refs = {item: renamed(ref, spoken) for item, ref in found.items()}
         self.by_name: dict[str, Any] = {
-            name: _cleaned(schema) for name, schema in defined.get("$defs", {}).items()
+            spoken.get(f"{REF}{name}", name).removeprefix(REF): _cleaned(renamed(schema, spoken))
+            for name, schema in defined.get("$defs", {}).items()
         }
         self.by_name[ERROR] = dict(ERROR_SCHEMA)
 
@@ -98,6 +97,15 @@ def references(value: Any) -> set[str]:
     return set()
 
 
+def renamed(value: Any, names: Mapping[str, str]) -> Any:
+    """Return a part of a document with references exchanged."""
+    if isinstance(value, dict):
+        return {key: renamed(child, names) for key, child in value.items()}
+    if isinstance(value, list):
+        return [renamed(child, names) for child in value]
+    return names.get(value, value) if isinstance(value, str) else value
+
+
 def without_null(schema: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of a parameter: in a path or a query nothing can be null."""
     options = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
@@ -107,9 +115,13 @@ def without_null(schema: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "anyOf": options} if options else rest
 
 
-def safe_name(text: str) -> str:
-    """Return text as the key of a component may be written."""
-    return _UNSAFE.sub("_", text).strip("_")
+def _spoken_names(found: Mapping[tuple[Model, Mode], Mapping[str, str]]) -> dict[str, str]:
+    """Return what references to generic models become: `PageOfOrderOut` for `Page_OrderOut_`."""
+    return {
+        ref["$ref"]: f"{REF}{model.__name__}"
+        for (model, _), ref in found.items()
+        if model.__pydantic_generic_metadata__["args"] and model.__name__.isidentifier()
+    }
 
 
 def _cleaned(schema: Any) -> Any:

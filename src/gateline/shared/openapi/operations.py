@@ -14,6 +14,7 @@ from werkzeug.routing import BaseConverter, Rule
 from gateline.policy import reasons
 from gateline.policy.reasons import Reason
 from gateline.shared.declarations import (
+    FORM,
     JSON,
     SESSION_REASONS,
     Access,
@@ -72,6 +73,11 @@ class Operation:
         return self.contract.body or self.declared.body
 
     @property
+    def media(self) -> str:
+        """The media type of the body."""
+        return JSON if self.contract.body else self.declared.body_type
+
+    @property
     def query(self) -> Model | None:
         """The schema of the query string."""
         return self.contract.query or self.declared.query
@@ -80,6 +86,14 @@ class Operation:
     def path(self) -> str:
         """The address as OpenAPI writes it."""
         return _VARIABLE.sub(r"{\1}", self.rule.rule)
+
+    @property
+    def id(self) -> str:
+        """The operation's name, unique within the platform."""
+        words = [self.service, self.rule.endpoint, self.method.lower()]
+        if len(list(self.app.url_map.iter_rules(self.rule.endpoint))) > 1:
+            words.append(re.sub(r"[^A-Za-z0-9]+", "_", self.path).strip("_"))
+        return ".".join(words)
 
     @property
     def blueprints(self) -> list[str]:
@@ -125,7 +139,7 @@ def described(
     summary, text = _texts(operation)
     access = operation.declared.access
     said: dict[str, Any] = {
-        "operationId": f"{operation.service}.{operation.rule.endpoint}.{operation.method.lower()}",
+        "operationId": operation.id,
         "tags": [operation.tag],
         "summary": summary,
         "description": text,
@@ -147,7 +161,7 @@ def reasons_for(operation: Operation) -> Iterator[Reason]:
     yield from operation.declared.refusals
     yield from _access_reasons(operation)
     if operation.body is not None:
-        yield from refusals.BODY
+        yield from refusals.FORM if operation.media == FORM else refusals.BODY
     if operation.query is not None:
         yield reasons.VALIDATION_FAILED
     names = {header.name for header in operation.declared.headers}
@@ -225,9 +239,8 @@ def _body(operation: Operation, schemas: Schemas) -> dict[str, Any] | None:
     model = operation.body
     if model is None:
         return None
-    media = JSON if operation.contract.body else operation.declared.body_type
     required = operation.contract.body is not None or operation.declared.body_required
-    content = {media: {"schema": schemas.ref(model, "validation")}}
+    content = {operation.media: {"schema": schemas.ref(model, "validation")}}
     return {"required": required, "content": content}
 
 

@@ -24,6 +24,7 @@ BODY: Final = (
     reasons.PAYLOAD_TOO_LARGE,
     reasons.UNSUPPORTED_MEDIA_TYPE,
 )
+FORM: Final = (reasons.BAD_REQUEST, reasons.VALIDATION_FAILED, reasons.PAYLOAD_TOO_LARGE)
 ALWAYS: Final = (
     reasons.HOST_NOT_ALLOWED,
     reasons.INTERNAL_ERROR,
