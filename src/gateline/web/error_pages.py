@@ -4,6 +4,8 @@ from typing import Final
 
 from flask import Flask, Response, g, render_template, request
 
+from gateline.shared.openapi import errors_as_pages
+
 _API_PREFIXES: Final = ("/api/", "/.well-known/", "/static/")
 
 _TITLES: Final = {
@@ -31,6 +33,7 @@ def init_error_pages(app: Flask) -> None:
     sessions, crashes.
     """
     app.after_request(_as_page)
+    errors_as_pages(app, lambda path: not path.startswith(_API_PREFIXES))
 
 
 def wants_page() -> bool:

@@ -8,6 +8,13 @@ from uuid import UUID
 
 from flask import Blueprint, g, make_response, redirect, render_template, request
 
+from gateline.policy.reasons import (
+    ACCOUNT_INACTIVE,
+    BAD_REQUEST,
+    CONFLICT,
+    VALIDATION_FAILED,
+)
+from gateline.shared.declarations import HTML, UPSTREAM_FAILURES, answers, refuses, takes
 from gateline.shared.errors import ApiError
 from gateline.shared.middleware import csrf
 from gateline.shared.middleware.auth import optional_session
@@ -18,6 +25,7 @@ from gateline.web.account import (
     end_session,
     overview,
 )
+from gateline.web.form_schemas import PasswordForm, ProfileForm
 from gateline.web.forms import Field
 from gateline.web.navigation import landing_with_login
 from gateline.web.page_context import never_kept
@@ -28,6 +36,8 @@ csrf.protect(account)
 account.after_request(never_kept)
 
 _PAGE: Final = "/account"
+# The page is shown again with what the service refused, and with its status.
+_passes_on = refuses(BAD_REQUEST, VALIDATION_FAILED, ACCOUNT_INACTIVE, CONFLICT, *UPSTREAM_FAILURES)
 _PROFILE_FIELDS: Final = (
     Field("name", "Name", autocomplete="name", longest=100),
     Field("phone", "Telephone", "tel", "tel", required=False, longest=32),
@@ -69,6 +79,8 @@ def _for_people(view: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @account.get("")
+@answers(200, description="The page.", media_type=HTML)
+@answers(302, description="To the login.")
 @_for_people
 def show() -> Any:
     """Show the account of whoever is logged in."""
@@ -76,6 +88,10 @@ def show() -> Any:
 
 
 @account.post("/profile")
+@takes(form=ProfileForm)
+@answers(303, description="Done; the page is shown again.")
+@answers(302, description="To the login.")
+@_passes_on
 @_for_people
 def save_profile() -> Any:
     """Change name and telephone."""
@@ -86,6 +102,10 @@ def save_profile() -> Any:
 
 
 @account.post("/password")
+@takes(form=PasswordForm)
+@answers(303, description="Done; the page is shown again.")
+@answers(302, description="To the login.")
+@_passes_on
 @_for_people
 def save_password() -> Any:
     """Change the password, which ends every other session."""
@@ -98,6 +118,9 @@ def save_password() -> Any:
 
 
 @account.post("/sessions/<uuid:sid>/end")
+@answers(303, description="Done; the page is shown again.")
+@answers(302, description="To the login.")
+@_passes_on
 @_for_people
 def end_one(sid: UUID) -> Any:
     """End one session."""
@@ -105,6 +128,9 @@ def end_one(sid: UUID) -> Any:
 
 
 @account.post("/sessions/end")
+@answers(303, description="Done; the page is shown again.")
+@answers(302, description="To the login.")
+@_passes_on
 @_for_people
 def end_others() -> Any:
     """End every session but this one."""

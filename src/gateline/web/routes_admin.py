@@ -23,27 +23,47 @@ from flask import (
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, ValidationError
 
+from gateline.policy.reasons import (
+    ACCOUNT_INACTIVE,
+    BAD_REQUEST,
+    CONFLICT,
+    CREDENTIALS_INVALID,
+    NOT_FOUND,
+    VALIDATION_FAILED,
+    WRONG_USER_TYPE,
+)
 from gateline.shared.app import Parts, parts
+from gateline.shared.declarations import (
+    HTML,
+    UPSTREAM_FAILURES,
+    answers,
+    refuses,
+    takes,
+)
 from gateline.shared.errors import ApiError
 from gateline.shared.middleware import csrf
 from gateline.shared.middleware.auth import current_identity, optional_session, require_auth
 from gateline.shared.middleware.validation import validate
 from gateline.shared.routing import platform_services
-from gateline.shared.schemas.base import json_dump
+from gateline.shared.schemas.base import Page, json_dump
 from gateline.web import control_room, service
+from gateline.web.admin_answers import EventOut, OneUser, SessionOut, SessionsEnded, UserOut
 from gateline.web.admin_schemas import (
     AdminGranted,
     AdminLogin,
     AuditQuery,
+    LogsOut,
     LogsQuery,
     NewUser,
     PasswordReset,
     SessionsQuery,
+    Stats,
     UserChange,
     UserQuery,
 )
 from gateline.web.control_room import account_path, ask_auth
 from gateline.web.error_pages import wants_page
+from gateline.web.form_schemas import AdminLoginForm
 from gateline.web.presentation import account_of
 from gateline.web.schemas import LogoutOut
 from gateline.web.service_states import ServiceStates
@@ -57,6 +77,13 @@ csrf.protect(admin)
 _for_admins = require_auth(required_user_type="admin")
 _INCOMPLETE: Final = "Please give a user name and a password."
 _ALIAS: Final = "jwt"
+_LOGIN: Final = (
+    CREDENTIALS_INVALID,
+    ACCOUNT_INACTIVE,
+    WRONG_USER_TYPE,
+    *UPSTREAM_FAILURES,
+)
+_asks_auth = refuses(BAD_REQUEST, VALIDATION_FAILED, NOT_FOUND, CONFLICT, *UPSTREAM_FAILURES)
 
 
 def init_admin(app: Flask) -> None:
@@ -77,6 +104,7 @@ def _never_kept(response: Response) -> Response:
 
 
 @admin.get("")
+@answers(200, description="The page.", media_type=HTML)
 def show() -> ResponseReturnValue:
     """Show the control room, to anybody but an administrator its login."""
     try:
@@ -89,6 +117,9 @@ def show() -> ResponseReturnValue:
 
 
 @admin.post("")
+@takes(form=AdminLoginForm)
+@answers(303, description="To the control room.")
+@refuses(*_LOGIN)
 def log_in_by_form() -> ResponseReturnValue:
     """Log in from the page's form."""
     try:
@@ -107,6 +138,8 @@ def log_in_by_form() -> ResponseReturnValue:
 
 
 @admin.post("/login")
+@answers(200, AdminGranted)
+@refuses(*_LOGIN)
 @validate(body=AdminLogin)
 def log_in(body: AdminLogin) -> Response:
     """Exchange an administrator's name and password for a token, and set the cookie."""
@@ -122,6 +155,8 @@ def log_in(body: AdminLogin) -> Response:
 
 
 @admin.post("/logout")
+@answers(200, LogoutOut)
+@answers(303, description="To the control room, for those who ask for pages.")
 @optional_session
 def log_out() -> Response:
     """End the session everywhere and take the cookie; without a session, only the latter."""
@@ -137,6 +172,8 @@ def log_out() -> Response:
 
 
 @admin.get("/users")
+@answers(200, Page[UserOut])
+@_asks_auth
 @_for_admins
 @validate(query=UserQuery)
 def list_users(query: UserQuery) -> ResponseReturnValue:
@@ -149,6 +186,8 @@ def list_users(query: UserQuery) -> ResponseReturnValue:
 
 
 @admin.post("/users")
+@answers(201, OneUser)
+@_asks_auth
 @_for_admins
 @validate(body=NewUser)
 def make_user(body: NewUser) -> ResponseReturnValue:
@@ -157,6 +196,8 @@ def make_user(body: NewUser) -> ResponseReturnValue:
 
 
 @admin.get("/users/<username>")
+@answers(200, OneUser)
+@_asks_auth
 @_for_admins
 def show_user(username: str) -> ResponseReturnValue:
     """Show one account."""
@@ -164,6 +205,8 @@ def show_user(username: str) -> ResponseReturnValue:
 
 
 @admin.patch("/users/<username>")
+@answers(200, OneUser)
+@_asks_auth
 @_for_admins
 @validate(body=UserChange)
 def change_user(username: str, body: UserChange) -> ResponseReturnValue:
@@ -172,6 +215,8 @@ def change_user(username: str, body: UserChange) -> ResponseReturnValue:
 
 
 @admin.delete("/users/<username>")
+@answers(204, description="It is gone.")
+@_asks_auth
 @_for_admins
 def delete_user(username: str) -> ResponseReturnValue:
     """Delete an account; neither one's own nor the last administrator's."""
@@ -180,6 +225,8 @@ def delete_user(username: str) -> ResponseReturnValue:
 
 
 @admin.put("/users/<username>/password")
+@answers(200, SessionsEnded)
+@_asks_auth
 @_for_admins
 @validate(body=PasswordReset)
 def reset_password(username: str, body: PasswordReset) -> ResponseReturnValue:
@@ -189,6 +236,8 @@ def reset_password(username: str, body: PasswordReset) -> ResponseReturnValue:
 
 
 @admin.delete("/users/<username>/sessions")
+@answers(200, SessionsEnded)
+@_asks_auth
 @_for_admins
 def end_sessions_of(username: str) -> ResponseReturnValue:
     """End every session of an account but the one that asks."""
@@ -196,6 +245,8 @@ def end_sessions_of(username: str) -> ResponseReturnValue:
 
 
 @admin.get("/sessions")
+@answers(200, Page[SessionOut])
+@_asks_auth
 @_for_admins
 @validate(query=SessionsQuery)
 def list_sessions(query: SessionsQuery) -> ResponseReturnValue:
@@ -204,6 +255,8 @@ def list_sessions(query: SessionsQuery) -> ResponseReturnValue:
 
 
 @admin.delete("/sessions/<uuid:session_id>")
+@answers(204, description="It has ended.")
+@_asks_auth
 @_for_admins
 def end_session(session_id: UUID) -> ResponseReturnValue:
     """End anybody's session."""
@@ -212,6 +265,8 @@ def end_session(session_id: UUID) -> ResponseReturnValue:
 
 
 @admin.get("/audit")
+@answers(200, Page[EventOut])
+@_asks_auth
 @_for_admins
 @validate(query=AuditQuery)
 def list_events(query: AuditQuery) -> ResponseReturnValue:
@@ -220,6 +275,7 @@ def list_events(query: AuditQuery) -> ResponseReturnValue:
 
 
 @admin.get("/dashboard/stats")
+@answers(200, Stats)
 @_for_admins
 def show_stats() -> ResponseReturnValue:
     """Show the state of the platform; a part may be missing, and says so."""
@@ -227,6 +283,7 @@ def show_stats() -> ResponseReturnValue:
 
 
 @admin.get("/logs")
+@answers(200, LogsOut)
 @_for_admins
 @validate(query=LogsQuery)
 def list_logs(query: LogsQuery) -> ResponseReturnValue:

@@ -7,8 +7,16 @@ from http import HTTPStatus
 
 from flask import Blueprint, Response, g, jsonify
 
-from gateline.policy.reasons import NOT_FOUND
+from gateline.policy.reasons import (
+    ACCOUNT_INACTIVE,
+    BAD_REQUEST,
+    CONFLICT,
+    CREDENTIALS_INVALID,
+    NOT_FOUND,
+    WRONG_USER_TYPE,
+)
 from gateline.shared.app import parts
+from gateline.shared.declarations import UPSTREAM_FAILURES, answers, refuses
 from gateline.shared.errors import ApiError
 from gateline.shared.middleware import csrf
 from gateline.shared.middleware.auth import optional_session, require_auth
@@ -17,7 +25,7 @@ from gateline.shared.schemas.base import json_dump
 from gateline.web import service
 from gateline.web.dashboards import compose
 from gateline.web.navigation import KINDS, Kind, dashboard_of, known_kind
-from gateline.web.presentation import account_of, dashboard_out
+from gateline.web.presentation import DASHBOARDS, account_of, dashboard_out
 from gateline.web.registration import BODIES, RegistrationBody, register
 from gateline.web.routes_registration import first_page
 from gateline.web.schemas import LoginBody, LoginOut, LogoutOut, RegistrationOut
@@ -34,6 +42,8 @@ def _never_kept(response: Response) -> Response:
 
 
 @browser_api.post("/auth/<kind>/login")
+@answers(200, LoginOut)
+@refuses(CREDENTIALS_INVALID, ACCOUNT_INACTIVE, WRONG_USER_TYPE, *UPSTREAM_FAILURES)
 @validate(body=LoginBody)
 def log_in(kind: str, body: LoginBody) -> Response:
     """Open a session for an account of this kind and give it to the browser as a cookie."""
@@ -52,6 +62,7 @@ def log_in(kind: str, body: LoginBody) -> Response:
 
 
 @browser_api.post("/auth/logout")
+@answers(200, LogoutOut)
 @optional_session
 def log_out() -> Response:
     """End the session everywhere and take the cookie; without a session, only the latter."""
@@ -64,6 +75,8 @@ def log_out() -> Response:
 
 
 def _add_registration(kind: Kind) -> None:
+    @answers(201, RegistrationOut)
+    @refuses(CONFLICT, CREDENTIALS_INVALID, *UPSTREAM_FAILURES)
     @validate(body=BODIES[kind])
     def sign_up(body: RegistrationBody) -> tuple[Response, int]:
         made = register(kind, body, visitor())
@@ -84,6 +97,8 @@ def _add_registration(kind: Kind) -> None:
 
 
 def _add_dashboard(kind: Kind) -> None:
+    @answers(200, DASHBOARDS[kind])
+    @refuses(BAD_REQUEST, NOT_FOUND, ACCOUNT_INACTIVE, *UPSTREAM_FAILURES)
     @require_auth(required_user_type=kind)
     def dashboard() -> Response:
         composed = compose(kind, service.ask)

@@ -16,6 +16,7 @@ from gateline.policy.paths import PathRefused, canonical
 from gateline.policy.reasons import METHOD_NOT_ALLOWED, NO_ROUTE, PATH_NOT_ALLOWED
 from gateline.policy.routes import Route, RouteTable
 from gateline.shared.app import parts
+from gateline.shared.declarations import unlisted
 from gateline.shared.errors import ApiError
 from gateline.shared.middleware.auth import optional_session, require_auth
 from gateline.shared.middleware.error_handler import render
@@ -41,6 +42,7 @@ def init_gateway(app: Flask) -> None:
     table = RouteTable(platform_routes())
     gateway = Blueprint("gateway", __name__)
 
+    @unlisted("the other services describe what is behind it")
     def forward(rest: str = "") -> Response:  # noqa: ARG001 - the exact path is read, not this one
         if _is_preflight():
             return Response(status=HTTPStatus.NO_CONTENT)

@@ -5,9 +5,11 @@ from typing import Any, Final
 
 from flask import Blueprint, make_response, redirect, render_template, request
 
-from gateline.policy.reasons import NOT_FOUND
+from gateline.policy.reasons import CONFLICT, CREDENTIALS_INVALID, NOT_FOUND
+from gateline.shared.declarations import HTML, UPSTREAM_FAILURES, answers, refuses, takes
 from gateline.shared.errors import ApiError
 from gateline.shared.middleware import csrf
+from gateline.web.form_schemas import RegistrationForm
 from gateline.web.forms import Field
 from gateline.web.navigation import KINDS, LANDING, Kind, dashboard_of, known_kind
 from gateline.web.page_context import never_kept
@@ -52,18 +54,23 @@ FIELDS: Final[dict[Kind, tuple[Field, ...]]] = {
 
 
 @registration.get("")
+@answers(200, description="The page.", media_type=HTML)
 def choose() -> Any:
     """Ask which kind of account it shall be."""
     return render_template("register.html")
 
 
 @registration.get("/<kind>")
+@answers(200, description="The page.", media_type=HTML)
 def form(kind: str) -> Any:
     """Show the form of one kind of account."""
     return _page(_known(kind))
 
 
 @registration.post("/<kind>")
+@takes(form=RegistrationForm)
+@answers(303, description="To the dashboard.")
+@refuses(CONFLICT, CREDENTIALS_INVALID, *UPSTREAM_FAILURES)
 def send(kind: str) -> Any:
     """Make an account from the form, for browsers without scripts."""
     known = _known(kind)

@@ -115,7 +115,7 @@ def without_null(schema: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "anyOf": options} if options else rest
 
 
-def _spoken_names(found: Mapping[tuple[Model, Mode], Mapping[str, str]]) -> dict[str, str]:
+def _spoken_names(found: Mapping[Any, Mapping[str, str]]) -> dict[str, str]:
     """Return what references to generic models become: `PageOfOrderOut` for `Page_OrderOut_`."""
     return {
         ref["$ref"]: f"{REF}{model.__name__}"
