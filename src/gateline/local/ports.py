@@ -2,8 +2,11 @@
 
 import errno
 import socket
+from typing import Final
 
 from gateline.local.errors import LocalError
+
+_ATTEMPTS: Final = 5
 
 
 def check_free(host: str, port: int) -> None:
@@ -20,9 +23,16 @@ def reserve(host: str, port: int = 0) -> socket.socket:
 
     The socket never listens: it only keeps the port from everybody who does not ask to share it.
     """
-    with _bind(host, port, shared=False) as probe:
-        chosen = probe.getsockname()[1]
-    return _bind(host, chosen, shared=True)
+    for attempt in range(_ATTEMPTS):
+        with _bind(host, port, shared=False) as probe:
+            chosen = probe.getsockname()[1]
+        try:
+            return _bind(host, chosen, shared=True)
+        except LocalError:
+            # Somebody took the free port in between: another one will do.
+            if port != 0 or attempt == _ATTEMPTS - 1:
+                raise
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _bind(host: str, port: int, *, shared: bool) -> socket.socket:

@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateline.local import banner, environment, probes
 from gateline.local.children import Care, Child
@@ -23,9 +23,13 @@ from gateline.local.services import ServiceProgram
 from gateline.local.serving import SUPERVISED
 from gateline.local.supervisor import Supervisor
 
+if TYPE_CHECKING:
+    from gateline.shared.metrics import Exporter
+
 _PYTHON = (sys.executable, "-P", "-m")
 _EDGE_DRAIN, _SERVICE_DRAIN = 4, 2
 _IMPATIENCE_SECONDS = 1.0
+_FORK_SECONDS = 3.0
 
 
 def up(options: Options) -> None:
@@ -82,19 +86,14 @@ class Platform:
 
     async def _bring_up_and_watch(self) -> None:
         self._folder.empty_metrics()
-        await self._start_engines()
-        passwords, note = await self._prepare_database()
-        children = [self._service_child(service) for service in self._plan.services]
-        starting = asyncio.create_task(self._supervisor.start(children))
-        metrics = await asyncio.to_thread(self._start_exporter)
-        try:
-            await starting
+        with self._exporter():
+            await self._start_engines()
+            passwords, note = await self._prepare_database()
+            services = [self._service_child(service) for service in self._plan.services]
+            await self._supervisor.start(services)
             self._publish()
             self._console.show(self._banner(passwords, note))
             await self._supervisor.watch()
-        finally:
-            starting.cancel()
-            metrics.close()
 
     async def _start_engines(self) -> None:
         plan, say = self._plan, self._console.say
@@ -196,13 +195,20 @@ class Platform:
         answer: dict[str, Any] = json.loads(last)
         return answer
 
-    def _start_exporter(self) -> Any:
+    def _exporter(self) -> "Exporter":
+        """Start to answer scrapes; as the first thing, while the port is surely still ours."""
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(self._folder.metrics)
         from gateline.shared.metrics import start_exporter
 
-        port = self._plan.ports["metrics"]
+        host, port = self._plan.settings.metrics_host, self._plan.ports["metrics"]
         self._plan.held["metrics"].close()
-        return start_exporter(port, self._plan.settings.metrics_host)
+        try:
+            return start_exporter(port, host)
+        except OSError as error:
+            raise LocalError(
+                f"Port {port} on {host}, for metrics, was taken meanwhile: start again, or choose "
+                "another one with --metrics-port."
+            ) from error
 
     def _publish(self) -> None:
         """Tell other shells where the platform is."""
