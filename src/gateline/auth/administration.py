@@ -6,7 +6,7 @@ other at the same moment cannot leave nobody.
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from uuid import UUID
 
 from sqlalchemy import Row, Select, func, or_, select, tuple_
@@ -68,9 +68,15 @@ def account_named(name: str) -> User:
 
 
 def make_account(body: NewAccount) -> User:
-    """Make an account of any kind; raise Conflict when a name is taken."""
+    """Make an account of any kind; raise Conflict naming the field whose value is taken."""
+    if body.username is not None and find_user(body.username) is not None:
+        # Its first address is taken too, but that is not what was typed.
+        _refuse_taken("username", "There is an account with this user name already.")
+    address = body.email or first_address(body.username or "")
+    if body.email is None and find_user(address) is not None:
+        _refuse_taken("email", f"{address} is taken: give another e-mail address.")
     return create_account(
-        body.email or first_address(body.username or ""),
+        address,
         body.password,
         body.user_type,
         body.first_name,
@@ -217,6 +223,10 @@ def login_figures() -> dict[str, int]:
         "succeeded": found.get(audit.LOGIN, 0),
         "failed": found.get(audit.LOGIN_FAILED, 0),
     }
+
+
+def _refuse_taken(field: str, sentence: str) -> NoReturn:
+    raise Conflict(sentence, fields={field: [sentence]})
 
 
 def _living() -> tuple[Any, ...]:

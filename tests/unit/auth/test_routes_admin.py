@@ -135,7 +135,19 @@ def test_a_taken_name_is_a_conflict(ask: Callable[..., Any], person: Callable[..
     person("admin", username=name)
     answer = ask("POST", "/users", json={"username": name.upper(), "password": NEW_PASSWORD})
     assert answer.status_code == 409
-    assert set(answer.json["details"]["fields"]) & {"username", "email"}
+    assert set(answer.json["details"]["fields"]) == {"username"}
+
+
+def test_a_taken_first_address_asks_for_another(
+    ask: Callable[..., Any], person: Callable[..., Person]
+) -> None:
+    """A free user name whose own address belongs to somebody else needs one given."""
+    name = person().email.partition("@")[0]
+    answer = ask("POST", "/users", json={"username": name, "password": NEW_PASSWORD})
+    assert answer.status_code == 409
+    assert set(answer.json["details"]["fields"]) == {"email"}
+    body = {"username": name, "email": f"other-{name}@example.com", "password": NEW_PASSWORD}
+    assert ask("POST", "/users", json=body).status_code == 201
 
 
 def test_accounts_are_listed_newest_first_in_pages(

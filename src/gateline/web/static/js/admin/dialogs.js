@@ -11,11 +11,16 @@ function build(title, ...content) {
   return dialog;
 }
 
+function cancel(event) {
+  event.currentTarget.closest("dialog").close();
+}
+
 function buttons(action, { danger = false } = {}) {
   return h(
     "div",
     { class: "dialog-buttons" },
-    h("button", { class: "button plain", type: "submit", value: "cancel", formnovalidate: true }, "Cancel"),
+    // No submit button: the Enter key presses the first of these.
+    h("button", { class: "button plain", type: "button", onclick: cancel }, "Cancel"),
     h("button", { class: danger ? "button danger" : "button", type: "submit", value: "ok" }, action),
   );
 }
@@ -52,7 +57,6 @@ export function formDialog(title, { fields, action, check = () => ({}), send }) 
   form.noValidate = true;
   const dialog = build(title, form);
   form.addEventListener("submit", async (event) => {
-    if (event.submitter?.value === "cancel") return;
     event.preventDefault();
     const values = Object.fromEntries(new FormData(form));
     const mistakes = { ...check(values), ...ownMistakes(form) };

@@ -21,6 +21,7 @@ const WORDS = {
 
 let link = "waiting";
 let reachable = true;
+let asking = false;
 let timer;
 
 function showState() {
@@ -31,8 +32,10 @@ function showState() {
 }
 
 async function poll() {
+  if (asking) return;
   clearTimeout(timer);
   if (!document.hidden) {
+    asking = true;
     try {
       const stats = await get("/dashboard/stats");
       reachable = true;
@@ -42,6 +45,8 @@ async function poll() {
     } catch (error) {
       reachable = error.status !== 0 && error.status < 500;
       if (shown() === "overview") trouble(error);
+    } finally {
+      asking = false;
     }
     showState();
   }
@@ -67,6 +72,7 @@ listen({
   onState: (state) => {
     if (link === state) return;
     link = state;
+    showState();
     poll();
   },
 });

@@ -14,8 +14,9 @@ export function shown() {
 export function go(name, query = {}) {
   const text = new URLSearchParams(query).toString();
   const target = `#${name}${text ? `?${text}` : ""}`;
-  if (location.hash === target) open();
-  else location.hash = target;
+  // Setting the hash would take the focus from the tab to the panel of that name.
+  if (location.hash !== target) history.pushState(null, "", target);
+  open();
 }
 
 function select(name) {
@@ -50,6 +51,6 @@ export function startTabs() {
     tab.addEventListener("click", () => go(tab.getAttribute("aria-controls")));
     tab.addEventListener("keydown", key);
   }
-  addEventListener("hashchange", open);
+  addEventListener("popstate", open);
   open();
 }
