@@ -1,15 +1,19 @@
 """What every page knows: who looks at it, and that no cache may keep it."""
 
+import re
 from collections.abc import Iterable
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
 from flask import Flask, Response
+from markupsafe import Markup, escape
 
 from gateline import __version__
 from gateline.shared.errors import ApiError
 from gateline.shared.middleware.auth import current_identity
 from gateline.web.navigation import home_of
+
+_CODE: Final = re.compile(r"`([^`]+)`")
 
 
 def init_page_context(app: Flask) -> None:
@@ -19,6 +23,7 @@ def init_page_context(app: Flask) -> None:
     app.jinja_env.tests["day"] = lambda value: isinstance(value, date)
     app.jinja_env.globals["version"] = __version__
     app.jinja_env.filters["sentence"] = sentence
+    app.jinja_env.filters["codes"] = codes
     app.context_processor(_visitor)
 
 
@@ -42,6 +47,11 @@ def sentence(found: Iterable[str]) -> str:
     text = ", ".join(found)
     stop = "" if not text or text.endswith((".", "!", "?")) else "."
     return text[:1].upper() + text[1:] + stop
+
+
+def codes(text: str) -> Markup:
+    """Return a text in which what stands between backticks is code."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
 
 
 def _visitor() -> dict[str, Any]:

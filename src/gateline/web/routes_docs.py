@@ -1,6 +1,6 @@
 """The manual and the reference of the API, for readers with a browser."""
 
-import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -19,9 +19,13 @@ from flask import (
 
 from gateline.policy.reasons import NOT_FOUND
 from gateline.shared.app import parts
+from gateline.shared.declarations import HTML, answers, refuses, takes
 from gateline.shared.errors import ApiError
+from gateline.shared.openapi import document
 from gateline.shared.proxy_service import ProxyService
 from gateline.shared.routing import platform_services
+from gateline.shared.schemas.base import JsonObject
+from gateline.web.form_schemas import SearchQuery
 from gateline.web.manual import Manual, folder_of_manual, search
 from gateline.web.manual.pages import PICTURES, ROOT
 from gateline.web.manual.search import LONGEST_QUERY
@@ -36,6 +40,7 @@ _EXTENSION: Final = "gateline.manual"
 _FOR_GOOD: Final = "public, max-age=31536000, immutable"
 _ASK_AGAIN: Final = "no-cache"
 _OWN_SERVICE: Final = "web"
+_INDENTATION: Final = re.compile(r"(?<=\n) +<")
 
 
 def init_docs(app: Flask, folder: Path | None = None) -> None:
@@ -46,6 +51,7 @@ def init_docs(app: Flask, folder: Path | None = None) -> None:
 
 
 @docs.get("/search.json")
+@answers(200, JsonObject, "Every section of the manual.")
 def search_index() -> Response:
     """Answer with every section of the manual, for the search in the browser."""
     manual = _manual()
@@ -57,6 +63,8 @@ def search_index() -> Response:
 
 
 @docs.get("/search")
+@takes(query=SearchQuery)
+@answers(200, description="The page.", media_type=HTML)
 def search_page() -> str:
     """Show what was found in the manual, for browsers without scripts."""
     query = request.args.get("q", "")[:LONGEST_QUERY].strip()
@@ -67,27 +75,33 @@ def search_page() -> str:
 
 
 @docs.get("/api")
+@takes(query=SearchQuery)
+@answers(200, description="The page.", media_type=HTML)
 def reference() -> str:
     """Show the reference of all services' APIs; `q` narrows it down."""
     documents: Documents = current_app.extensions[_EXTENSION][2]
-    document = documents.whole()
+    whole = documents.whole()
     query = request.args.get("q", "")[:LONGEST_QUERY].strip()
-    return render_template(
+    page = render_template(
         "reference.html",
         manual=_manual(),
         query=query,
-        title=(document.get("info") or {}).get("title") or "API",
-        description=(document.get("info") or {}).get("description") or "",
-        told=bool(document.get("paths")),
-        chapters=chapters(document, query),
-        schemes=(document.get("components") or {}).get("securitySchemes") or {},
+        title=(whole.get("info") or {}).get("title") or "API",
+        description=(whole.get("info") or {}).get("description") or "",
+        told=bool(whole.get("paths")),
+        chapters=chapters(whole, query),
+        schemes=(whole.get("components") or {}).get("securitySchemes") or {},
         silent=documents.silent,
-        pretty=lambda value: json.dumps(value, indent=2, ensure_ascii=False),
     )
+    # Nearly half of so many nested lines would be their indentation.
+    return _INDENTATION.sub("<", page)
 
 
 @docs.get("", strict_slashes=False)
 @docs.get("/<path:name>")
+@answers(200, description="The page, or a picture of one.", media_type="*/*")
+@answers(302, description="To the page's own address.")
+@refuses(NOT_FOUND)
 def page(name: str = "") -> Any:
     """Show a page of the manual, or a picture of one."""
     if name.endswith(PICTURES):
@@ -127,4 +141,9 @@ def _documents(app: Flask) -> Documents:
         services = services_that_tell(platform_services(parts().settings))
     services.pop(_OWN_SERVICE, None)
     over_http = fetch_by(ProxyService(services))
-    return Documents(services, over_http)
+
+    def fetch(name: str) -> Any:
+        # A service that calls itself may wait for its own only thread.
+        return document(app) if name == _OWN_SERVICE else over_http(name)
+
+    return Documents((*services, _OWN_SERVICE), fetch)

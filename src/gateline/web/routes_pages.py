@@ -6,11 +6,18 @@ from typing import Any, Final
 from flask import Blueprint, Flask, Response, g, make_response, redirect, render_template, request
 from pydantic import ValidationError
 
+from gateline.policy.reasons import (
+    ACCOUNT_INACTIVE,
+    CREDENTIALS_INVALID,
+    WRONG_USER_TYPE,
+)
+from gateline.shared.declarations import HTML, UPSTREAM_FAILURES, answers, refuses, takes
 from gateline.shared.errors import ApiError
 from gateline.shared.middleware import csrf
 from gateline.shared.middleware.auth import optional_session
 from gateline.web import presentation, service
-from gateline.web.dashboards import compose
+from gateline.web.dashboards import Composed, compose
+from gateline.web.form_schemas import LandingQuery, LoginForm
 from gateline.web.navigation import (
     KINDS,
     LANDING,
@@ -49,6 +56,8 @@ def init_pages(app: Flask) -> None:
 
 
 @pages.get("/")
+@takes(query=LandingQuery)
+@answers(200, description="The page.", media_type=HTML)
 def landing() -> Response:
     """Show the landing page; `?login=1` opens its dialog, `as` and `next` fill it in."""
     notice = _OTHER_KIND if request.args.get("notice") == "other-kind" else ""
@@ -56,12 +65,17 @@ def landing() -> Response:
 
 
 @pages.get("/login")
+@takes(query=LandingQuery)
+@answers(302, description="To the landing page with its dialog open.")
 def login() -> Any:
     """Lead to the landing page with its login dialog open."""
     return redirect(landing_with_login(request.args.get("as"), request.args.get("next")))
 
 
 @pages.post("/login")
+@takes(form=LoginForm)
+@answers(303, description="To the dashboard.")
+@refuses(CREDENTIALS_INVALID, ACCOUNT_INACTIVE, WRONG_USER_TYPE, *UPSTREAM_FAILURES)
 def log_in() -> Any:
     """Log in from the dialog's form, for browsers without scripts."""
     kind = known_kind(request.form.get("user_type"))
@@ -84,6 +98,7 @@ def log_in() -> Any:
 
 
 @pages.post("/logout")
+@answers(303, description="To the landing page.")
 @optional_session
 def log_out() -> Any:
     """End the session and lead to the landing page."""
@@ -96,6 +111,9 @@ def log_out() -> Any:
 
 
 def _add_dashboard(kind: Kind) -> None:
+    @answers(200, description="The page; parts that could not be had say so.", media_type=HTML)
+    @answers(302, description="To the landing page, without a session of this kind.")
+    @refuses(ACCOUNT_INACTIVE, *UPSTREAM_FAILURES)
     @optional_session
     def dashboard() -> Any:
         if g.identity is None:
@@ -132,6 +150,11 @@ def _landing(
     return make_response(page, status)
 
 
+def _all_in(shown: list[Any], others: list[Any]) -> bool:
+    """Tell that a list repeats what another one on the page shows already."""
+    return all(item in shown for item in others)
+
+
 def _dashboard(kind: Kind) -> Any:
     try:
         composed = compose(kind, service.ask)
@@ -142,6 +165,12 @@ def _dashboard(kind: Kind) -> Any:
     found = composed.parts
     lists = {name: found[name] for name in found if name not in ("profile", "figures", "vitals")}
     vitals = found.get("vitals")
+    if (
+        lists.get("today")
+        and lists["appointments"]
+        and _all_in(lists["today"], lists["appointments"])
+    ):
+        del lists["appointments"]
     page = render_template(
         "dashboard.html",
         kind=kind,
@@ -162,5 +191,12 @@ def _dashboard(kind: Kind) -> Any:
         notice=_WELCOMES.get(request.args.get("notice", ""), ""),
         nothing=composed.empty,
     )
-    status = HTTPStatus.SERVICE_UNAVAILABLE if composed.empty else HTTPStatus.OK
-    return make_response(page, status)
+    return make_response(page, _status_of(composed))
+
+
+def _status_of(composed: Composed) -> int:
+    """Return 503 for a page without any part, but that of a refusal (403) that holds for all."""
+    failure = composed.first_failure
+    if not composed.empty or failure is None:
+        return HTTPStatus.OK
+    return failure.status if failure.status < 500 else HTTPStatus.SERVICE_UNAVAILABLE

@@ -32,6 +32,7 @@ Model = TypeVar("Model", bound=BaseModel)
 MAX_DEPTH: Final = 32
 
 _MEDIA_TYPE: Final = re.compile(r"application/([a-z0-9!#$&^_.-]+\+)?json", re.IGNORECASE)
+_SHOULD: Final = re.compile(r"\b(Input|Value|String|List|Dictionary) should\b")
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 # Only a body with such an escape can smuggle a NUL or a half surrogate past the UTF-8 decoder.
 _SUSPICIOUS: Final = re.compile(rb"\\u(0000|[dD][89abAB])")
@@ -212,5 +213,5 @@ def _printable(name: str) -> str:
 def _sentence(kind: str, message: str) -> str:
     known = {"missing": "is required", "extra_forbidden": "is not a known field"}
     text = known.get(kind) or message.removeprefix("Value error, ")
-    text = text.replace("Input should be", "must be").replace("Input should", "must")
+    text = _SHOULD.sub("must", text)
     return text[:1].lower() + text[1:]

@@ -94,9 +94,20 @@ def _operations(document: Json) -> Iterator[tuple[str, Operation]]:
     for path, item in (document.get("paths") or {}).items():
         shared = item.get("parameters") or ()
         for method in METHODS:
-            if isinstance(found := item.get(method), Mapping):
+            found = item.get(method)
+            if isinstance(found, Mapping) and not _is_page(schemas, found):
                 tags = found.get("tags") or (_REST,)
                 yield str(tags[0]), _operation(document, schemas, method, path, found, shared)
+
+
+def _is_page(schemas: Schemas, found: Json) -> bool:
+    """Tell an operation that only shows people a page: it is no part of an API."""
+    worked = [
+        schemas.resolve(answer).get("content") or {}
+        for status, answer in (found.get("responses") or {}).items()
+        if str(status).startswith("2")
+    ]
+    return bool(worked) and all(list(content) == ["text/html"] for content in worked)
 
 
 def _operation(

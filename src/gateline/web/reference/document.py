@@ -80,12 +80,11 @@ def merged(parts: Iterable[Json]) -> Json:
 
 def services_that_tell(services: Mapping[str, Service]) -> dict[str, Service]:
     """Return the services to ask, each address once and without the prefix of its API."""
-    by_address = {
-        service.urls: replace(service, prefix="")
-        for service in reversed(list(services.values()))
-        if service.urls
-    }
-    return {service.name: service for service in reversed(list(by_address.values()))}
+    by_address: dict[tuple[str, ...], Service] = {}
+    for service in services.values():
+        if service.urls:
+            by_address.setdefault(service.urls, replace(service, prefix=""))
+    return {service.name: service for service in by_address.values()}
 
 
 def fetch_by(proxy: ProxyService) -> Fetch:

@@ -50,8 +50,9 @@ function excerptOf(text, words) {
   let start = Math.max(0, Math.min(...places) - AROUND);
   if (!Number.isFinite(start)) start = 0;
   if (start > 0) start = text.indexOf(" ", start) + 1;
-  const cut = text.slice(start, start + 2 * AROUND);
-  return (start > 0 ? "… " : "") + cut + (start + cut.length < text.length ? " …" : "");
+  const end = start + 2 * AROUND;
+  const cut = text.slice(start, end < text.length ? text.lastIndexOf(" ", end) : end);
+  return (start > 0 ? "… " : "") + cut + (end < text.length ? " …" : "");
 }
 
 function marked(text, words) {

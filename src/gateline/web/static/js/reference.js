@@ -19,7 +19,7 @@ function narrow() {
 }
 
 function openTarget() {
-  const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (!target?.matches("details.op")) return;
   target.open = true;
   target.scrollIntoView();
