@@ -6,8 +6,8 @@ import { count, duration, minuteOf, NOTHING, percent, time } from "./format.js";
 import { Seconds } from "./series.js";
 import { go } from "./tabs.js";
 
-// The second that is running is not yet told of, nor is the one before by every edge.
-const LAG_SECONDS = 2;
+// The second that is running is not yet told of, nor are those just before by every edge.
+const LAG_SECONDS = 3;
 const PASSING = 10;
 
 const seconds = new Seconds();
