@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 _PYTHON = (sys.executable, "-P", "-m")
 _EDGE_DRAIN, _SERVICE_DRAIN = 4, 2
 _IMPATIENCE_SECONDS = 1.0
-_FORK_SECONDS = 3.0
 
 
 def up(options: Options) -> None:
