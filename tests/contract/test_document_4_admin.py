@@ -64,7 +64,8 @@ def test_admin_login(own_http: Http, credentials: dict[str, str]) -> None:
     answer = own_http("POST", "/admin/login", json=credentials)
     body = answer.json()
     assert answer.status_code == 200
-    assert (body["token_type"], body["expires_in"]) == ("bearer", 1800)
+    assert body["token_type"] == "bearer"
+    assert 1790 <= body["expires_in"] <= 1800
     assert body["access_token"].count(".") == 2
     assert answer.cookies[COOKIE] == body["access_token"]
     header = {"Authorization": f"Bearer {body['access_token']}"}
@@ -198,11 +199,16 @@ def test_dashboard_statistics(
     assert found["sessions"]["active"] >= 1
     assert found["traffic"]["last_hour"]["p99_ms"] > 0
     assert "events" in found["traffic"]["by_service"]
-    states = {state["name"]: state["status"] for state in found["services"]}
-    assert states.keys() >= {"auth", "web", "api", "doctors", "users", "events"}
-    assert set(states.values()) == {"healthy"}
-    assert found["retail"]["cameras"] > 0
-    assert found["errors"] == {}
+    names = {state["name"] for state in found["services"]}
+    assert names >= {"auth", "web", "api", "doctors", "users", "events"}
+
+    def is_whole() -> bool:
+        # A busy machine may answer a probe late; it is asked again two seconds later.
+        now = stats()
+        healthy = all(state["status"] == "healthy" for state in now["services"])
+        return healthy and now["errors"] == {} and now["retail"]["cameras"] > 0
+
+    assert wait_until(is_whole, seconds=20)
 
 
 def test_system_logs(own_http: Http, bearer: dict[str, str]) -> None:
