@@ -154,6 +154,7 @@ class Entrance:
     async def drain(self) -> None:
         """Let nobody in any more and tell those who are here to come back in a moment (1012)."""
         self._doorkeeper.draining = True
+        self._socket_io.end_polls()
         closing = [channel.close(RESTART, "restart") for channel in self._doorkeeper.channels]
         await asyncio.gather(*closing, return_exceptions=True)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection
 from typing import Any, Final
 
 import socketio
+from engineio.packet import NOOP, Packet
 from socketio.exceptions import ConnectionRefusedError as Refusal
 
 from gateline.edge.exchange import Message, Receive, Scope, Send
@@ -67,17 +68,17 @@ class SocketIo:
 
     def knows(self, query: bytes) -> bool:
         """Tell whether a request belongs to a client that is connected already."""
-        return any(
-            name == b"sid" and sid.decode("latin-1") in self.server.eio.sockets
-            for name, _, sid in (pair.partition(b"=") for pair in query.split(b"&"))
-        )
+        return self._engine(query) is not None
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one WebSocket or one request of a long-polling client.
 
         The scope holds the token that came with it, if any, as `TOKEN`.
         """
+        engine = self._engine(scope["query_string"])
         await self.server.eio.handle_request(scope, receive, send)
+        if engine is not None and engine.closed:
+            _wake(engine)
 
     async def run(self) -> None:
         """Send away, until cancelled, clients that have joined no namespace for 10 s."""
@@ -97,6 +98,20 @@ class SocketIo:
             task.cancel()
         await asyncio.gather(*self._deliveries, return_exceptions=True)
         await self.server.shutdown()
+
+    def end_polls(self) -> None:
+        """Answer the requests of long-polling clients that wait for events."""
+        for engine in list(self.server.eio.sockets.values()):
+            if not engine.upgraded:
+                _wake(engine)
+
+    def _engine(self, query: bytes) -> Any:
+        """Return the connected client to which a request belongs, or None."""
+        for pair in query.split(b"&"):
+            name, _, sid = pair.partition(b"=")
+            if name == b"sid":
+                return self.server.eio.sockets.get(sid.decode("latin-1"))
+        return None
 
     def _has_joined(self, engine_sid: str) -> bool:
         manager = self.server.manager
@@ -171,6 +186,11 @@ class SocketIo:
                 return True
             await asyncio.sleep(_WAIT_SECONDS)
         return False
+
+
+def _wake(engine: Any) -> None:
+    """Let a poll that waits for events return; the library leaves it when its client has closed."""
+    engine.queue.put_nowait(Packet(NOOP))
 
 
 def replay(connect: Message, receive: Receive) -> Receive:
