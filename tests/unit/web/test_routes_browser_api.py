@@ -229,9 +229,9 @@ def test_logout(browse: Callable[..., FlaskClient], auth: Stub) -> None:
 def test_logout_without_auth(browse: Callable[..., FlaskClient], stub: Stub, here: Parts) -> None:
     """While auth is away a logout still ends the session everywhere, at once."""
     stub.refuse("POST /api/v1/auth/logout", 500, "internal_error")
-    client = browse("doctor", user_id=8)
+    client = browse("doctor", user_id=80_011)  # nobody else's
     assert client.post("/api/web/auth/logout").status_code == 200
-    assert here.sessions.of_user(8) == []
+    assert here.sessions.of_user(80_011) == []
 
 
 def test_logout_without_session(client: FlaskClient, stub: Stub) -> None:
