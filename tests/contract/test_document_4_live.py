@@ -78,6 +78,7 @@ def test_a_plain_websocket_gets_updates(platform: RunningPlatform) -> None:
         requests.get(f"{platform.url}/api/health", headers=head, timeout=SECONDS)
         told = listener.next("request", lambda one: one["request_id"] == "document-4-live")
         assert (told["path"], told["upstream"]) == ("/api/health", "api")
+        requests.get(f"{platform.url}/api/health", timeout=SECONDS)
         assert listener.next("traffic", lambda one: one["requests"] > 0)["edge"]
 
 
