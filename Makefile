@@ -15,8 +15,15 @@ help: ## List the targets
 up: $(VENV)/.local ## Start the whole platform on this machine (ARGS="--port 9000")
 	@exec $(BIN)/gateline up $(ARGS)
 
-test: $(VENV)/.dev ## Run every test with coverage (ARGS="tests/unit -k limits")
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(ARGS)
+# Unit tests share nothing, so they take both cores; the others are many processes already.
+test: $(VENV)/.dev ## Run every test with coverage (ARGS="tests/unit -k limits" for some)
+ifdef ARGS
+	$(BIN)/python -m pytest $(ARGS)
+else
+	$(BIN)/python -m pytest tests/unit -q -n 2 --dist loadfile --cov --cov-report=
+	$(BIN)/python -m pytest tests/contract tests/e2e tests/faults --durations=10 \
+		--cov --cov-append --cov-report=term:skip-covered
+endif
 
 check: $(VENV)/.dev ## Check formatting, lint, types and import rules; change nothing
 	$(BIN)/ruff format --check $(CODE)
