@@ -11,9 +11,11 @@ from markupsafe import Markup, escape
 from gateline import __version__
 from gateline.shared.errors import ApiError
 from gateline.shared.middleware.auth import current_identity
+from gateline.web.manual.markdown import Surroundings, render
 from gateline.web.navigation import home_of
 
 _CODE: Final = re.compile(r"`([^`]+)`")
+_NOWHERE: Final = Surroundings(link=lambda _: None, picture=lambda _, alt: str(escape(alt)))
 
 
 def init_page_context(app: Flask) -> None:
@@ -24,6 +26,7 @@ def init_page_context(app: Flask) -> None:
     app.jinja_env.globals["version"] = __version__
     app.jinja_env.filters["sentence"] = sentence
     app.jinja_env.filters["codes"] = codes
+    app.jinja_env.filters["prose"] = prose
     app.context_processor(_visitor)
 
 
@@ -50,8 +53,13 @@ def sentence(found: Iterable[str]) -> str:
 
 
 def codes(text: str) -> Markup:
-    """Return a text in which what stands between backticks is code."""
+    """Return one line in which what stands between backticks is code."""
     return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
+
+
+def prose(text: str) -> Markup:
+    """Return the HTML of Markdown that a service told, without links, pictures and raw HTML."""
+    return Markup(render(text, _NOWHERE).html)  # noqa: S704 - the renderer escapes
 
 
 def _visitor() -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The manual and the reference of the API, for readers with a browser."""
 
+import gzip
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +12,13 @@ from flask import (
     Response,
     current_app,
     jsonify,
+    make_response,
     redirect,
     render_template,
     request,
     send_from_directory,
 )
+from markupsafe import Markup
 
 from gateline.policy.reasons import NOT_FOUND
 from gateline.shared.app import parts
@@ -30,8 +33,9 @@ from gateline.web.manual import Manual, folder_of_manual, search
 from gateline.web.manual.pages import PICTURES, ROOT
 from gateline.web.manual.search import LONGEST_QUERY
 from gateline.web.page_context import never_kept
-from gateline.web.reference import Documents, chapters
+from gateline.web.reference import Chapter, Documents, chapters
 from gateline.web.reference.document import fetch_by, services_that_tell
+from gateline.web.reference.schemas import Json
 
 docs = Blueprint("docs", __name__, url_prefix=ROOT)
 docs.after_request(never_kept)
@@ -46,7 +50,7 @@ _INDENTATION: Final = re.compile(r"(?<=\n) +<")
 def init_docs(app: Flask, folder: Path | None = None) -> None:
     """Serve the manual that lies in `folder` and the reference of the services' APIs."""
     place = folder or folder_of_manual()
-    app.extensions[_EXTENSION] = (place, _reader(app, place), _documents(app))
+    app.extensions[_EXTENSION] = (place, _reader(app, place), _documents(app), [])
     app.register_blueprint(docs)
 
 
@@ -75,26 +79,24 @@ def search_page() -> str:
 
 
 @docs.get("/api")
-@takes(query=SearchQuery)
-@answers(200, description="The page.", media_type=HTML)
-def reference() -> str:
+def reference() -> Response:
     """Show the reference of all services' APIs; `q` narrows it down."""
     documents: Documents = current_app.extensions[_EXTENSION][2]
     whole = documents.whole()
     query = request.args.get("q", "")[:LONGEST_QUERY].strip()
+    found = chapters(whole, query)
     page = render_template(
         "reference.html",
         manual=_manual(),
         query=query,
-        title=(whole.get("info") or {}).get("title") or "API",
         description=(whole.get("info") or {}).get("description") or "",
         told=bool(whole.get("paths")),
-        chapters=chapters(whole, query),
+        chapters=found,
+        shown=_drawn(whole, found, query),
         schemes=(whole.get("components") or {}).get("securitySchemes") or {},
         silent=documents.silent,
     )
-    # Nearly half of so many nested lines would be their indentation.
-    return _INDENTATION.sub("<", page)
+    return _compressed(make_response(page))
 
 
 @docs.get("", strict_slashes=False)
@@ -134,6 +136,28 @@ def _reader(app: Flask, folder: Path) -> Callable[[], Manual]:
         return read[-1][1]
 
     return manual
+
+
+def _drawn(whole: Json, found: list[Chapter], query: str) -> Markup:
+    """Return the chapters as HTML; all of them are drawn once for each state of the document."""
+    drawn: list[tuple[Json, Markup]] = current_app.extensions[_EXTENSION][3]
+    if not query and drawn and drawn[0][0] is whole:
+        return drawn[0][1]
+    html = render_template("reference_chapters.html", chapters=found)
+    # Nearly half of so many nested lines would be their indentation.
+    markup = Markup(_INDENTATION.sub("<", html))  # noqa: S704 - a template has escaped it
+    if not query:
+        drawn[:] = [(whole, markup)]
+    return markup
+
+
+def _compressed(response: Response) -> Response:
+    """Compress a page that is far larger than others, for browsers that take it so."""
+    response.vary.add("Accept-Encoding")
+    if request.accept_encodings["gzip"]:
+        response.set_data(gzip.compress(response.get_data(), compresslevel=5))
+        response.content_encoding = "gzip"
+    return response
 
 
 def _documents(app: Flask) -> Documents:

@@ -199,4 +199,5 @@ def _status_of(composed: Composed) -> int:
     failure = composed.first_failure
     if not composed.empty or failure is None:
         return HTTPStatus.OK
-    return failure.status if failure.status < 500 else HTTPStatus.SERVICE_UNAVAILABLE
+    refused = failure.status == HTTPStatus.FORBIDDEN
+    return HTTPStatus.FORBIDDEN if refused else HTTPStatus.SERVICE_UNAVAILABLE

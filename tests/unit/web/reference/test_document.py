@@ -1,0 +1,94 @@
+"""Several documents as one."""
+
+from typing import Any
+
+from gateline.policy.reasons import UPSTREAM_REFUSED
+from gateline.policy.routes import Service
+from gateline.shared.errors import ApiError
+from gateline.web.reference.document import FRESH_SECONDS, Documents, merged, services_that_tell
+
+
+def part(path: str, **more: Any) -> dict[str, Any]:
+    """Return a document with one path."""
+    return {"paths": {path: {"get": {}}}, **more}
+
+
+class Services:
+    """Services that tell their documents, until they are away."""
+
+    def __init__(self) -> None:
+        self.told: dict[str, Any] = {"a": part("/a"), "b": part("/b")}
+        self.asked: list[str] = []
+        self.now = 0.0
+
+    def fetch(self, name: str) -> Any:
+        """Answer, or be away."""
+        self.asked.append(name)
+        if name not in self.told:
+            raise ApiError(reason=UPSTREAM_REFUSED)
+        return self.told[name]
+
+    def documents(self) -> Documents:
+        """Return what asks them."""
+        return Documents(("a", "b"), self.fetch, lambda: self.now)
+
+
+def test_asked_once_in_a_while() -> None:
+    """Many readers cost one question in a while."""
+    services = Services()
+    documents = services.documents()
+    assert list(documents.whole()["paths"]) == ["/a", "/b"]
+    documents.whole()
+    assert services.asked == ["a", "b"]
+    services.now += FRESH_SECONDS
+    documents.whole()
+    assert services.asked == ["a", "b"] * 2
+
+
+def test_a_service_that_is_away_leaves_what_it_told_last() -> None:
+    """Its part stays; one that never told anything is named."""
+    services = Services()
+    del services.told["b"]
+    documents = services.documents()
+    assert list(documents.whole()["paths"]) == ["/a"]
+    assert documents.silent == ["b"]
+    services.told = {"b": part("/b")}
+    services.now += FRESH_SECONDS
+    assert set(documents.whole()["paths"]) == {"/a", "/b"}
+    assert documents.silent == []
+
+
+def test_rubbish_is_no_document() -> None:
+    """An answer that is no document counts as none."""
+    services = Services()
+    services.told["a"] = {"paths": []}
+    services.told["b"] = None
+    assert services.documents().whole()["paths"] == {}
+
+
+def test_merging_keeps_what_came_first() -> None:
+    """Paths and components of all, methods side by side, tags once."""
+    first = part("/a", tags=[{"name": "t"}], components={"schemas": {"E": 1}}, info={"title": "x"})
+    second = part(
+        "/a", tags=[{"name": "t"}, {"name": "u"}], components={"schemas": {"E": 2, "F": 3}}
+    )
+    second["paths"]["/a"]["post"] = {}
+    whole = merged([first, second])
+    assert set(whole["paths"]["/a"]) == {"get", "post"}
+    assert whole["components"]["schemas"] == {"E": 1, "F": 3}
+    assert [tag["name"] for tag in whole["tags"]] == ["t", "u"]
+    assert whole["info"] == {"title": "x"}
+
+
+def test_each_address_is_asked_once() -> None:
+    """Four names of one process are one question, under the first name and without a prefix."""
+    services = {
+        "auth": Service("auth", ("http://one",)),
+        "doctors": Service("doctors", ("http://two",), prefix="/api/v1"),
+        "patients": Service("patients", ("http://two",), prefix="/api/v1"),
+        "nobody": Service("nobody", ()),
+        "jwt": Service("auth", ("http://one",)),
+    }
+    found = services_that_tell(services)
+    assert list(found) == ["auth", "doctors"]
+    assert found["doctors"].prefix == ""
