@@ -10,6 +10,7 @@ from typing import Final
 
 TESTS: Final = Path(__file__).parents[1] / "tests"
 _CONTRACT: Final = "contract"
+_FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 _LEFT_OUT: Final = frozenset({"skip", "skipif", "xfail"})
 
 
@@ -80,16 +81,18 @@ def find(named: str) -> Test | None:
 
 
 def _tests_in(file: Path, place: str) -> Iterator[Test]:
-    for node in ast.parse(file.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith(
-            "test_"
-        ):
+    body = ast.parse(file.read_text(encoding="utf-8")).body
+    functions = {node.name: node for node in body if isinstance(node, _FUNCTIONS)}
+    for name, node in functions.items():
+        if name.startswith("test_"):
             sentence = (ast.get_docstring(node) or "").partition("\n")[0]
-            yield Test(node.name, place, sentence, _is_left_out(node))
+            fixtures = [functions[one.arg] for one in node.args.args if one.arg in functions]
+            left_out = any(map(_is_left_out, [node, *fixtures]))
+            yield Test(name, place, sentence, left_out)
 
 
-def _is_left_out(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """Tell whether anything in a test, its marks included, says skip or xfail."""
+def _is_left_out(node: ast.AST) -> bool:
+    """Tell whether anything in a test or a fixture, marks included, says skip or xfail."""
     return any(
         isinstance(part, ast.Attribute) and part.attr in _LEFT_OUT and _is_pytest(part.value)
         for part in ast.walk(node)
