@@ -13,7 +13,9 @@ from running_platform import RunningPlatform
 Open = Callable[..., Visit]
 
 
-@pytest.fixture(scope="session")
+# For one module, not the session: while it runs, its event loop belongs to this thread, and tests
+# of others could start none of their own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Run the system's Chromium; a container has no room for its sandbox."""
     with sync_playwright() as playwright:
