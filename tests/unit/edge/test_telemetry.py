@@ -17,13 +17,14 @@ from gateline.shared.telemetry.keys import LIVE
 from gateline.shared.telemetry.writing import Backlog
 
 NOW = 1_800_000_030.25
+OWN = "db=12"
 
 
 @pytest.fixture
 def store(redis_url: str) -> Iterator[redis.Redis]:
-    """Give an empty store."""
-    client = redis.Redis.from_url(redis_url, decode_responses=True, protocol=2)
-    client.delete("gateline:logs", "gateline:seconds", f"gateline:traffic:{int(NOW // 60)}")
+    """Give an empty store of our own: the edges of other tests tell about themselves too."""
+    client = redis.Redis.from_url(redis_url.replace("db=0", OWN), decode_responses=True, protocol=2)
+    client.flushdb()
     yield client
     client.close()
 
@@ -48,7 +49,8 @@ def with_telemetry(
     """Run a coroutine with an edge's telemetry."""
 
     async def run() -> None:
-        client = kv.connect_async(people.settings.model_copy(update=changes))
+        own = {"redis_url": people.settings.redis_url.replace("db=0", OWN), **changes}
+        client = kv.connect_async(people.settings.model_copy(update=own))
         records = Backlog[Entry](100)
         telemetry = Telemetry(
             client, "here:1", records=records, in_flight=lambda: 3, clock=lambda: NOW

@@ -48,7 +48,8 @@ def test_traffic_and_requests_are_told(
 def test_probes_are_no_traffic(edge: RunningEdge, people: People) -> None:
     """What orchestrators ask every second is not what people do."""
     with listen(edge, people.log_in("admin").token) as listener:
-        listener.next("traffic", lambda one: one["requests"] == 0)
+        for _ in range(3):
+            listener.next("traffic")  # those of this very handshake
         for _ in range(5):
             assert edge.get("/livez").status == 200
         assert [listener.next("traffic")["requests"] for _ in range(2)] == [0, 0]

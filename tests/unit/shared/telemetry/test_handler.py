@@ -121,7 +121,7 @@ def test_what_was_lost_is_said_when_the_store_is_back(
     make_handler: Callable[[str], WritingHandler],
 ) -> None:
     """After an outage an entry tells how many are missing."""
-    handler = make_handler(f"redis://127.0.0.1:{valkey_relay.port}/0")
+    handler = make_handler(f"redis://127.0.0.1:{valkey_relay.port}/11")
     valkey_relay.cut()
     handler.handle(record("during the outage"))
     assert wait_until(lambda: handler._missing == 1, seconds=5)
