@@ -83,11 +83,12 @@ def find(named: str) -> Test | None:
 def _tests_in(file: Path, place: str) -> Iterator[Test]:
     body = ast.parse(file.read_text(encoding="utf-8")).body
     functions = {node.name: node for node in body if isinstance(node, _FUNCTIONS)}
+    marks = [node for node in body if isinstance(node, ast.Assign)]
     for name, node in functions.items():
         if name.startswith("test_"):
             sentence = (ast.get_docstring(node) or "").partition("\n")[0]
             fixtures = [functions[one.arg] for one in node.args.args if one.arg in functions]
-            left_out = any(map(_is_left_out, [node, *fixtures]))
+            left_out = any(map(_is_left_out, [node, *fixtures, *marks]))
             yield Test(name, place, sentence, left_out)
 
 
