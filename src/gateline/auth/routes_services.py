@@ -61,7 +61,7 @@ def _limited(
 ) -> Callable[P, ResponseReturnValue]:
     keyed = require_service_key(view)
 
-    @wraps(view)
+    @wraps(keyed)
     def limited(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
         service = calling_service()
         if service is None:

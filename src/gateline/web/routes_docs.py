@@ -79,6 +79,8 @@ def search_page() -> str:
 
 
 @docs.get("/api")
+@takes(query=SearchQuery)
+@answers(200, description="The page.", media_type=HTML)
 def reference() -> Response:
     """Show the reference of all services' APIs; `q` narrows it down."""
     documents: Documents = current_app.extensions[_EXTENSION][2]

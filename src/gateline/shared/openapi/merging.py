@@ -174,7 +174,8 @@ def _refusals(one: _Public) -> Iterator[Reason]:
     if route.roles:
         yield reasons.ROLE_MISSING
     if one.user_type is not None:
-        yield reasons.NO_ROUTE
+        # What another kind of account has need not be there for one's own.
+        yield from (reasons.NO_ROUTE, reasons.NOT_FOUND)
 
 
 def _by_user_type(several: Sequence[_Public]) -> Json:
