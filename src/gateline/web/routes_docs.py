@@ -2,7 +2,7 @@
 
 import gzip
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,12 +21,14 @@ from flask import (
 from markupsafe import Markup
 
 from gateline.policy.reasons import NOT_FOUND
+from gateline.policy.routes import RouteTable
 from gateline.shared.app import parts
 from gateline.shared.declarations import HTML, answers, refuses, takes
 from gateline.shared.errors import ApiError
 from gateline.shared.openapi import document
+from gateline.shared.openapi.merging import Part, merged
 from gateline.shared.proxy_service import ProxyService
-from gateline.shared.routing import platform_services
+from gateline.shared.routing import platform_routes, platform_services
 from gateline.shared.schemas.base import JsonObject
 from gateline.web.form_schemas import SearchQuery
 from gateline.web.manual import Manual, folder_of_manual, search
@@ -34,7 +36,7 @@ from gateline.web.manual.pages import PICTURES, ROOT
 from gateline.web.manual.search import LONGEST_QUERY
 from gateline.web.page_context import never_kept
 from gateline.web.reference import Chapter, Documents, chapters
-from gateline.web.reference.document import fetch_by, services_that_tell
+from gateline.web.reference.document import fetch_by, processes
 from gateline.web.reference.schemas import Json
 
 docs = Blueprint("docs", __name__, url_prefix=ROOT)
@@ -164,12 +166,18 @@ def _compressed(response: Response) -> Response:
 
 def _documents(app: Flask) -> Documents:
     with app.app_context():
-        services = services_that_tell(platform_services(parts().settings))
-    services.pop(_OWN_SERVICE, None)
-    over_http = fetch_by(ProxyService(services))
+        services = platform_services(parts().settings)
+    # In-process: a service that calls itself may wait for its own only thread.
+    others = processes({name: found for name, found in services.items() if name != _OWN_SERVICE})
+    names = {name: found for name, (_, found) in others.items()}
+    names[_OWN_SERVICE] = frozenset({_OWN_SERVICE})
+    over_http = fetch_by(ProxyService({name: found for name, (found, _) in others.items()}))
+    table = RouteTable(platform_routes())
 
     def fetch(name: str) -> Any:
-        # A service that calls itself may wait for its own only thread.
         return document(app) if name == _OWN_SERVICE else over_http(name)
 
-    return Documents((*services, _OWN_SERVICE), fetch)
+    def merge(told: Mapping[str, Json]) -> Json:
+        return merged([Part(names[name], part) for name, part in told.items()], table, services)
+
+    return Documents(names, fetch, merge)

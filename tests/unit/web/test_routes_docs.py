@@ -15,7 +15,7 @@ from gateline.web.routes_docs import _reader
 OPENAPI: dict[str, Any] = {
     "info": {"title": "Stub"},
     "paths": {
-        "/api/things": {
+        "/api/orders": {
             "post": {
                 "tags": ["things"],
                 "summary": "Make `one` <thing>.",
@@ -119,7 +119,7 @@ def test_reference(client: FlaskClient, stub: Stub) -> None:
     assert "size" in page.text
     assert "≥ 3" in page.text
     assert "<thing>" not in response.text
-    assert "post-api-things" in [tag.get("id") for tag in page.all("details")]
+    assert "post-api-orders" in [tag.get("id") for tag in page.all("details")]
     assert len([asked for asked in stub.asked if asked.path == "/openapi.json"]) == 1
 
 
@@ -137,9 +137,9 @@ def test_reference_is_compressed(client: FlaskClient, stub: Stub) -> None:
 def test_reference_is_narrowed_down_without_scripts(client: FlaskClient, stub: Stub) -> None:
     """The filter is a form, too."""
     stub.put("GET /openapi.json", OPENAPI)
-    found = page_of(client.get("/docs/api?q=POST+things"))
+    found = page_of(client.get("/docs/api?q=POST+orders"))
     assert [tag["id"] for tag in found.all("details") if tag.get("class") == "op"] == [
-        "post-api-things"
+        "post-api-orders"
     ]
     assert "Nothing fits" in page_of(client.get("/docs/api?q=xyzzy")).text
 

@@ -172,6 +172,9 @@ def _wrap_tables(tokens: list[Token]) -> None:
             frame.attrs = {"class": "table", "tabindex": "0"}
             tokens.insert(position, frame)
             position += 1
+        elif kind == "th_open" and not tokens[position + 1].content:
+            # Nothing heads this column: an empty heading would only be read out as one.
+            tokens[position].tag = tokens[position + 2].tag = "td"
         elif kind == "table_close":
             tokens.insert(position + 1, Token("frame_close", "div", -1, block=True))
         position += 1

@@ -24,15 +24,23 @@ _PATH: Final = "/openapi.json"
 Fetch = Callable[[str], Any]
 """Return the document of the service of this name, or raise ApiError."""
 
+Merge = Callable[[Mapping[str, Json]], Json]
+"""Return the documents of all services, by name, as one."""
+
 
 class Documents:
     """The parts that the services last told."""
 
     def __init__(
-        self, names: Iterable[str], fetch: Fetch, clock: Callable[[], float] = time.monotonic
+        self,
+        names: Iterable[str],
+        fetch: Fetch,
+        merge: Merge,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._parts: dict[str, Json | None] = dict.fromkeys(names)
         self._fetch = fetch
+        self._merge = merge
         self._clock = clock
         self._fresh_until = float("-inf")
         self._whole: Json = {}
@@ -43,7 +51,8 @@ class Documents:
         with self._lock:
             if self._clock() >= self._fresh_until:
                 self._ask_everybody()
-                self._whole = merged([part for part in self._parts.values() if part])
+                told = {name: part for name, part in self._parts.items() if part is not None}
+                self._whole = self._merge(told) if told else {}
                 self._fresh_until = self._clock() + FRESH_SECONDS
             return self._whole
 
@@ -63,28 +72,19 @@ class Documents:
                 self._parts[name] = told
 
 
-def merged(parts: Iterable[Json]) -> Json:
-    """Return one document of several; what two parts both have is taken from the first."""
-    whole: dict[str, Any] = {"paths": {}, "components": {}, "tags": []}
-    for part in parts:
-        for key, value in part.items():
-            whole.setdefault(key, value)
-        for path, item in part["paths"].items():
-            whole["paths"][path] = {**item, **whole["paths"].get(path, {})}
-        for kind, found in (part.get("components") or {}).items():
-            whole["components"][kind] = {**found, **whole["components"].get(kind, {})}
-        known = {tag.get("name") for tag in whole["tags"]}
-        whole["tags"] += [tag for tag in part.get("tags") or () if tag.get("name") not in known]
-    return whole
+def processes(services: Mapping[str, Service]) -> dict[str, tuple[Service, frozenset[str]]]:
+    """Return what to ask: each address once, by its first name, with all names that it has.
 
-
-def services_that_tell(services: Mapping[str, Service]) -> dict[str, Service]:
-    """Return the services to ask, each address once and without the prefix of its API."""
-    by_address: dict[tuple[str, ...], Service] = {}
-    for service in services.values():
+    The documents lie outside the prefix that a service's API has.
+    """
+    names: dict[tuple[str, ...], list[str]] = {}
+    for name, service in services.items():
         if service.urls:
-            by_address.setdefault(service.urls, replace(service, prefix=""))
-    return {service.name: service for service in by_address.values()}
+            names.setdefault(service.urls, []).append(name)
+    return {
+        found[0]: (replace(services[found[0]], prefix=""), frozenset(found))
+        for found in names.values()
+    }
 
 
 def fetch_by(proxy: ProxyService) -> Fetch:

@@ -78,6 +78,13 @@ def test_tables_scroll_by_themselves() -> None:
     assert found.html.count("</table>\n</div>") == 2
 
 
+def test_an_empty_heading_of_a_column_is_none() -> None:
+    """A column that nothing heads has an empty cell there, which no screen reader announces."""
+    found = render("| a | |\n|---|---|\n| 1 | 2 |\n", NOWHERE)
+    assert found.html.count("<th>") == 1
+    assert "<td></td>" in found.html
+
+
 def test_passages_hold_the_words_below_each_heading() -> None:
     """What the search looks through has no marks, and code counts as words."""
     found = render("start\n\n# T\n\n*one*\n`two`\n\n```\nthree\n```\n", NOWHERE)

@@ -1,16 +1,22 @@
 """Several documents as one."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from gateline.policy.reasons import UPSTREAM_REFUSED
 from gateline.policy.routes import Service
 from gateline.shared.errors import ApiError
-from gateline.web.reference.document import FRESH_SECONDS, Documents, merged, services_that_tell
+from gateline.web.reference.document import FRESH_SECONDS, Documents, processes
 
 
 def part(path: str, **more: Any) -> dict[str, Any]:
     """Return a document with one path."""
     return {"paths": {path: {"get": {}}}, **more}
+
+
+def joined(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Put the paths of all parts together."""
+    return {"paths": {path: item for part in told.values() for path, item in part["paths"].items()}}
 
 
 class Services:
@@ -30,7 +36,7 @@ class Services:
 
     def documents(self) -> Documents:
         """Return what asks them."""
-        return Documents(("a", "b"), self.fetch, lambda: self.now)
+        return Documents(("a", "b"), self.fetch, joined, lambda: self.now)
 
 
 def test_asked_once_in_a_while() -> None:
@@ -63,21 +69,7 @@ def test_rubbish_is_no_document() -> None:
     services = Services()
     services.told["a"] = {"paths": []}
     services.told["b"] = None
-    assert services.documents().whole()["paths"] == {}
-
-
-def test_merging_keeps_what_came_first() -> None:
-    """Paths and components of all, methods side by side, tags once."""
-    first = part("/a", tags=[{"name": "t"}], components={"schemas": {"E": 1}}, info={"title": "x"})
-    second = part(
-        "/a", tags=[{"name": "t"}, {"name": "u"}], components={"schemas": {"E": 2, "F": 3}}
-    )
-    second["paths"]["/a"]["post"] = {}
-    whole = merged([first, second])
-    assert set(whole["paths"]["/a"]) == {"get", "post"}
-    assert whole["components"]["schemas"] == {"E": 1, "F": 3}
-    assert [tag["name"] for tag in whole["tags"]] == ["t", "u"]
-    assert whole["info"] == {"title": "x"}
+    assert services.documents().whole() == {}
 
 
 def test_each_address_is_asked_once() -> None:
@@ -89,6 +81,9 @@ def test_each_address_is_asked_once() -> None:
         "nobody": Service("nobody", ()),
         "jwt": Service("auth", ("http://one",)),
     }
-    found = services_that_tell(services)
-    assert list(found) == ["auth", "doctors"]
-    assert found["doctors"].prefix == ""
+    found = processes(services)
+    assert {name: names for name, (_, names) in found.items()} == {
+        "auth": {"auth", "jwt"},
+        "doctors": {"doctors", "patients"},
+    }
+    assert found["doctors"][0].prefix == ""
