@@ -91,12 +91,14 @@ class Description:
         """Ask one process; tell whether it answered."""
         deadline = asyncio.get_running_loop().time() + _CALL_SECONDS
         try:
-            response = await self._client.send(
-                process.pool, b"GET", PATH.encode(), [], None, deadline=deadline
-            )
-            body = await response.read()
-        except UpstreamError as error:
-            _log.info("%s does not describe itself (%s)", process.pool.target, error.reason)
+            # A body that never ends would be waited for much longer than its head.
+            async with asyncio.timeout_at(deadline):
+                response = await self._client.send(
+                    process.pool, b"GET", PATH.encode(), [], None, deadline=deadline
+                )
+                body = await response.read()
+        except (UpstreamError, TimeoutError) as error:
+            _log.info("%s does not describe itself (%s)", process.pool.target, type(error).__name__)
             return False
         if response.status == 200 and _is_document(body):
             self._said[process] = body

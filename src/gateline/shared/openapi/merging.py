@@ -14,7 +14,7 @@ from gateline.policy import reasons
 from gateline.policy.reasons import Reason
 from gateline.policy.routes import Destination, Route, RouteTable, Service
 from gateline.shared.declarations import SESSION_REASONS, UPSTREAM_FAILURES
-from gateline.shared.openapi.components import REF, references, renamed
+from gateline.shared.openapi.components import ERROR, ERROR_SCHEMA, REF, references, renamed
 from gateline.shared.openapi.document import whole
 from gateline.shared.openapi.operations import LISTED, SAFE, USER_TYPES
 from gateline.shared.openapi.refusals import RESPONSES, reasons_of, refusal_responses
@@ -70,7 +70,7 @@ def merged(
 ) -> Json:
     """Return one document of all parts; `own` are paths that the gateway answers by itself."""
     shown: dict[tuple[str, str], list[_Public]] = {}
-    schemas: Json = {}
+    schemas: Json = {ERROR: dict(ERROR_SCHEMA)}
     responses: Json = {}
     tags: dict[str, Json] = {}
     for part in _with_distinct_schemas(parts):
@@ -81,7 +81,7 @@ def merged(
         tags |= {tag["name"]: tag for tag in part.document.get("tags", ())}
     paths: Json = deepcopy(own or {})
     for (path, method), several in shown.items():
-        paths.setdefault(path, {})[method] = _joined(several, responses)
+        paths.setdefault(path, {}).setdefault(method, _joined(several, responses))
     return whole(
         TITLE,
         _ABOUT,
