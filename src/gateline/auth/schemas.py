@@ -4,7 +4,7 @@ import json
 from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from gateline.shared.schemas.base import EmailAddress, ErrorBody, Schema, Timestamp, UserId
 
@@ -53,6 +53,20 @@ DeviceInfo = Annotated[dict[str, Any], AfterValidator(_small)]
 class Register(Schema):
     """A new account."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "email": "ana@example.com",
+                    "password": "a long sentence",
+                    "user_type": "patient",
+                    "first_name": "Ana",
+                    "last_name": "Soler",
+                }
+            ]
+        }
+    )
+
     email: EmailAddress
     password: NewPassword = Field(repr=False)
     user_type: OpenUserType = "customer"
@@ -71,6 +85,12 @@ class Register(Schema):
 
 class Login(Schema):
     """A name and a password; `user_type` admits only that kind of account."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"email": "user@example.com", "password": "a long sentence"}]
+        }
+    )
 
     email: EmailAddress | None = None
     username: UserName | None = None
@@ -92,6 +112,8 @@ class Login(Schema):
 
 class Refresh(Schema):
     """A refresh token."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"refresh_token": "eyJhbGciOi…"}]})
 
     refresh_token: Token = Field(repr=False)
 
@@ -118,6 +140,8 @@ class ChangePassword(Schema):
 class OneToken(Schema):
     """An access token."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"token": "eyJhbGciOi…"}]})
+
     token: Token = Field(repr=False)
 
 
@@ -139,6 +163,24 @@ class SessionData(Schema):
 class SyncSession(Schema):
     """The state of a user's session, as another service sees it."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "user_id": 123,
+                    "token": "eyJhbGciOi…",
+                    "session_data": {
+                        "session_id": "7f1c2b9e",
+                        "device_info": {"device_type": "mobile", "browser": "chrome"},
+                        "expires_at": "2026-01-15T09:30:00Z",
+                        "is_active": True,
+                    },
+                    "timestamp": "2026-01-15T09:00:00Z",
+                }
+            ]
+        }
+    )
+
     user_id: UserId
     token: Token | None = Field(None, repr=False)
     session_data: SessionData
@@ -150,6 +192,22 @@ class SyncUser(Schema):
 
     Only an account that is not known yet needs its `email`.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": 123,
+                    "email": "user@example.com",
+                    "first_name": "John",
+                    "last_name": "Doe",
+                    "is_active": True,
+                    "is_email_verified": True,
+                    "last_sync": "2026-01-15T09:00:00Z",
+                }
+            ]
+        }
+    )
 
     id: UserId
     email: EmailAddress = ""
@@ -171,6 +229,14 @@ class ManyUsers(Schema):
 
 class RevokeSessions(Schema):
     """Whose sessions shall end, and why."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"user_id": 123, "reason": "user_requested", "timestamp": "2026-01-15T09:00:00Z"}
+            ]
+        }
+    )
 
     user_id: UserId
     reason: Annotated[str, StringConstraints(min_length=1, max_length=200)] = "revoked"
@@ -255,6 +321,23 @@ class Validated(Schema):
 class TokenOut(Schema):
     """What a valid access token says: the documented four and whose session it is."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "user_id": 123,
+                    "exp": 1768471200,
+                    "iat": 1768469400,
+                    "type": "access",
+                    "email": "user@example.com",
+                    "user_type": "patient",
+                    "name": "John Doe",
+                    "session_id": "7f1c2b9e-5d3a-4c56-9a70-2b1f0d9c8e11",
+                }
+            ]
+        }
+    )
+
     user_id: int
     exp: int
     iat: int
@@ -291,6 +374,8 @@ class KeySet(Schema):
 
 class ValidToken(TokenOut):
     """A token of several that is valid."""
+
+    model_config = ConfigDict(json_schema_extra=None)
 
     valid: Literal[True] = True
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from gateline.shared.schemas.base import EmailAddress, PageQuery, Schema, Timestamp
 from gateline.web.schemas import AccountOut, PartFailure
@@ -26,6 +26,10 @@ AccountName = Annotated[str, StringConstraints(min_length=1, max_length=254)]
 
 class AdminLogin(Schema):
     """An administrator's user name or e-mail address, and the password."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"username": "admin", "password": "a long sentence"}]}
+    )
 
     username: AccountName
     password: TypedPassword = Field(repr=False)

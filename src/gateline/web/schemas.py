@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from gateline.shared.schemas.base import EmailAddress, Schema, Timestamp
 
@@ -11,6 +11,12 @@ Record = dict[str, Any]
 
 class LoginBody(Schema):
     """What the login of one kind of account takes."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"email": "doctor@example.com", "password": "a long sentence"}]
+        }
+    )
 
     email: EmailAddress
     # A password is taken as it is typed: blanks around it belong to it.

@@ -6,7 +6,7 @@ An event's `type` says what its `data` hold. Ids are strings in answers.
 from datetime import date
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from gateline.shared.schemas.base import EmailAddress, PageQuery, Schema, Timestamp
 
@@ -30,6 +30,14 @@ AlertStatus = Literal["open", "closed"]
 
 class Registration(Schema):
     """A new customer. `name` may stand for first and last name."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"email": "ana@example.com", "password": "a long sentence", "name": "Ana Soler"}
+            ]
+        }
+    )
 
     email: EmailAddress
     password: NewPassword = Field(repr=False)
