@@ -43,8 +43,20 @@ def kept_secrets(earlier: Mapping[str, str]) -> dict[str, str]:
 
 def service_environment(name: str, shared: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of one service: the platform's, and its own key for calling others."""
-    own_key = _parse_keys(shared.get("SERVICE_KEYS", "")).get(name) or shared.get("SERVICE_KEY", "")
-    return {**os.environ, **shared, "SERVICE_KEY": own_key}
+    told = {**os.environ, **shared}
+    own_key = _parse_keys(shared.get("SERVICE_KEYS", "")).get(name) or told.get("SERVICE_KEY", "")
+    return {**told, "SERVICE_KEY": own_key} if own_key else told
+
+
+def keys_of_this_run(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return the person's service keys, with one for each of our services that has none.
+
+    Only processes of this run ever see those, so they are made anew each time and kept nowhere.
+    """
+    keys = _parse_keys(str(settings.get("service_keys") or ""))
+    for name in KEYED_SERVICES:
+        keys.setdefault(name, secrets.token_urlsafe(32))
+    return {"SERVICE_KEYS": ",".join(f"{name}:{key}" for name, key in keys.items())}
 
 
 def own_secrets(settings: Mapping[str, Any], generated: Mapping[str, str]) -> dict[str, str]:

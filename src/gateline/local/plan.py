@@ -89,7 +89,8 @@ class Plan:
 def make_plan(options: Options, folder: DataFolder) -> Plan:
     """Decide everything; raise ConfigError or LocalError when it cannot work.
 
-    Under FLASK_ENV=production nothing is made up: secrets and servers must be named.
+    Under FLASK_ENV=production nothing is made up but the keys that our own processes show each
+    other while they run: secrets and servers must be named.
     """
     own = environment.configured(_ASKED)
     production = environment.is_production()
@@ -106,6 +107,8 @@ def make_plan(options: Options, folder: DataFolder) -> Plan:
         if "redis_url" not in own:
             valkey = Valkey(folder.valkey, folder.sockets("valkey"))
             told["REDIS_URL"] = valkey.url()
+    elif "jwt_service_url" not in own:
+        told = environment.keys_of_this_run(own)
     settings = _load_settings(options, folder, told)
     services = tuple(service for service in SERVICES.values() if not _is_elsewhere(service, own))
     held = _reserve_ports(settings, services, metrics_port=_metrics_port(options, own, settings))

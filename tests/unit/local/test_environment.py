@@ -91,3 +91,20 @@ def test_the_data_folder_is_option_then_variable_then_default(
 def test_children_inherit_the_rest() -> None:
     """What we say nothing about stays as it is."""
     assert environment.service_environment("web", {})["PATH"] == os.environ["PATH"]
+
+
+def test_keys_of_a_run_stand_beside_those_of_the_person() -> None:
+    """Our own processes have a key each although nobody named one, a named one stays."""
+    told = environment.keys_of_this_run({"service_keys": "shop:k1,web:k2"})
+
+    keys = dict(pair.split(":") for pair in told["SERVICE_KEYS"].split(","))
+    assert {**keys, "shop": "k1", "web": "k2"} == keys
+    assert set(environment.KEYED_SERVICES) <= set(keys)
+    assert environment.service_environment("jobs", told)["SERVICE_KEY"] == keys["jobs"]
+
+
+def test_a_key_that_nobody_has_hides_none_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without any key the variable is left out, so that `.env` can still name one."""
+    monkeypatch.delenv("SERVICE_KEY", raising=False)
+
+    assert "SERVICE_KEY" not in environment.service_environment("web", {})

@@ -91,6 +91,30 @@ def test_production_makes_nothing_up(plan: MakePlan, tmp_path: Path) -> None:
     assert not (tmp_path / "data" / "env").exists()
 
 
+PRODUCTION = {
+    "FLASK_ENV": "production",
+    "SECRET_KEY": "Zr8kQm2vX9tLw4Yb7Nc1HdJ0aGeUfP5sT3oI6uRq",
+    "DATABASE_URL": "postgresql://somebody@127.0.0.1:1/nothing",
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+    "ALLOWED_HOSTS": "api.example.org",
+}
+
+
+def test_production_gives_its_processes_keys_for_each_other(plan: MakePlan) -> None:
+    """Where auth is ours, our processes can call it although nobody named a service key."""
+    made = plan(**PRODUCTION)
+
+    assert "jobs:" in made.shared["SERVICE_KEYS"]
+    assert not made.keep
+
+
+def test_production_with_auth_elsewhere_needs_its_keys_named(plan: MakePlan) -> None:
+    """A key that auth does not know would be worthless, so none is made."""
+    made = plan(**PRODUCTION, JWT_SERVICE_URL="http://auth.example.org")
+
+    assert "SERVICE_KEYS" not in made.shared
+
+
 def test_a_taken_public_port_gives_the_others_back(plan: MakePlan, unused_port: int) -> None:
     """Nothing stays held after a refusal."""
     with pytest.raises(LocalError, match=f"Port {unused_port} on 127.0.0.1 is taken"):
