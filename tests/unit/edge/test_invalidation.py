@@ -3,12 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from edge_people import People
 
-from gateline.edge import invalidation
+from gateline.edge import subscription
 from gateline.edge.invalidation import InvalidationFeed
 from gateline.shared import kv
 
@@ -136,8 +136,8 @@ def test_a_lost_feed_is_replaced(people: People) -> None:
 
 def test_a_quiet_feed_is_alive(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers to PING count as signs of life: silence of messages is no loss."""
-    monkeypatch.setattr(invalidation, "_HEARTBEAT_SECONDS", 0.01)
-    monkeypatch.setattr(invalidation, "_SILENCE_SECONDS", 0.1)
+    monkeypatch.setattr(subscription, "_HEARTBEAT_SECONDS", 0.01)
+    monkeypatch.setattr(subscription, "_SILENCE_SECONDS", 0.1)
 
     async def scenario(diary: Diary, people: People) -> None:
         pings = people.commands().get("ping", 0)
@@ -146,40 +146,3 @@ def test_a_quiet_feed_is_alive(people: People, monkeypatch: pytest.MonkeyPatch) 
         assert diary.entries == []
 
     run_with_feed(people, scenario)
-
-
-def test_a_silent_feed_is_lost(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection that answers no PING any more is given up."""
-    monkeypatch.setattr(invalidation, "_HEARTBEAT_SECONDS", 0.02)
-    monkeypatch.setattr(invalidation, "_SILENCE_SECONDS", 0.1)
-
-    async def scenario() -> None:
-        feed = InvalidationFeed(cast("Any", None), Diary())
-
-        class Mute:
-            sent = 0
-
-            async def send_command(self, *_: str) -> None:
-                self.sent += 1
-
-        mute = Mute()
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(feed._ask_for_life(cast("Any", mute)), 5)
-        assert mute.sent > 1
-
-    asyncio.run(scenario())
-
-
-@pytest.mark.parametrize(
-    "message",
-    [None, b"PONG", "PONG", ["pong", ""], ["subscribe", "__redis__:invalidate", 1], 5],
-)
-def test_other_messages_mean_nothing(message: Any) -> None:
-    """What is no invalidation is passed over."""
-
-    async def scenario() -> None:
-        diary = Diary()
-        InvalidationFeed(cast("Any", None), diary)._take(message)
-        assert diary.entries == []
-
-    asyncio.run(scenario())

@@ -7,34 +7,18 @@ made. Events of the time between are missed: they are for looking, and the next 
 import asyncio
 import json
 import logging
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final
 
 from redis.asyncio import Redis
-from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
 from gateline.edge.sockets.outbox import Outbox, Told
+from gateline.edge.subscription import subscription
 from gateline.shared.telemetry.keys import LIVE
 
-_HEARTBEAT_SECONDS: Final = 1.0
-_SILENCE_SECONDS: Final = 2.5
 _RETRY_SECONDS: Final = 0.5
 _MOST_CHARACTERS: Final = 65_536
 _log = logging.getLogger(__name__)
-
-
-class _Pool(Protocol):
-    """What redis-py leaves untyped of its pool."""
-
-    def make_connection(self) -> AbstractConnection:
-        """Return a connection of its own, outside the pool."""
-
-
-class _Connects(Protocol):
-    """What redis-py leaves untyped of its connection."""
-
-    async def connect(self) -> None:
-        """Open the connection."""
 
 
 class FanOut:
@@ -46,7 +30,6 @@ class FanOut:
     def __init__(self, kv: "Redis") -> None:
         self._kv = kv
         self._outboxes: set[Outbox] = set()
-        self._heard = 0.0
         self._lost = False
         self.attach = self._outboxes.add
         self.detach = self._outboxes.discard
@@ -60,10 +43,10 @@ class FanOut:
         while True:
             try:
                 await self._listen()
-            except* (RedisError, OSError, TimeoutError) as errors:
+            except (RedisError, OSError, TimeoutError) as error:
                 if not self._lost:
                     self._lost = True
-                    name = type(errors.exceptions[0]).__name__
+                    name = type(error).__name__
                     _log.warning("live events have stopped: the subscription is lost (%s)", name)
             await asyncio.sleep(_RETRY_SECONDS)
 
@@ -81,41 +64,12 @@ class FanOut:
                 outbox.put(told)
 
     async def _listen(self) -> None:
-        connection = cast("_Pool", self._kv.connection_pool).make_connection()
-        try:
-            async with asyncio.timeout(_SILENCE_SECONDS):
-                await cast("_Connects", connection).connect()
-                await connection.send_command("SUBSCRIBE", LIVE)
-                await connection.read_response()
+        async with subscription(self._kv) as line:
+            await line.command("SUBSCRIBE", LIVE)
             if self._lost:
                 self._lost = False
                 _log.info("live events are back")
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._ask_for_life(connection))
-                tasks.create_task(self._take_messages(connection))
-        finally:
-            await connection.disconnect(nowait=True)
+            await line.listen(self._take)
 
-    async def _take_messages(self, connection: AbstractConnection) -> None:
-        while True:
-            message = await connection.read_response()
-            self._heard = asyncio.get_running_loop().time()
-            self._take(message)
-
-    async def _ask_for_life(self, connection: AbstractConnection) -> None:
-        """Send PING every second; raise TimeoutError when nothing at all comes back."""
-        loop = asyncio.get_running_loop()
-        self._heard = loop.time()
-        while loop.time() - self._heard < _SILENCE_SECONDS:
-            await connection.send_command("PING")
-            await asyncio.sleep(_HEARTBEAT_SECONDS)
-        raise TimeoutError("the subscription is silent")
-
-    def _take(self, message: Any) -> None:
-        if (
-            isinstance(message, list)
-            and len(message) == 3
-            and message[0] in (b"message", "message")
-        ):
-            text = message[2]
-            self.pass_on(text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text))
+    def _take(self, text: Any) -> None:
+        self.pass_on(text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text))

@@ -48,11 +48,14 @@ def test_traffic_and_requests_are_told(
 def test_probes_are_no_traffic(edge: RunningEdge, people: People) -> None:
     """What orchestrators ask every second is not what people do."""
     with listen(edge, people.log_in("admin").token) as listener:
-        for _ in range(3):
-            listener.next("traffic")  # those of this very handshake
+        # Other edges of this run speak on the same channel, and seconds of earlier tests may still
+        # be under way: it is quiet when many in a row told of nothing.
+        quiet = 0
+        while quiet < 8:
+            quiet = quiet + 1 if listener.next("traffic")["requests"] == 0 else 0
         for _ in range(5):
             assert edge.get("/livez").status == 200
-        assert [listener.next("traffic")["requests"] for _ in range(2)] == [0, 0]
+        assert [listener.next("traffic")["requests"] for _ in range(8)] == [0] * 8
 
 
 def test_hello_tells_the_last_minute(
