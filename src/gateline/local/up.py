@@ -256,7 +256,10 @@ class Platform:
 
 _TITLES = {"postgres": "PostgreSQL", "valkey": "Valkey"}
 _PASSWORDS_NEW = "Shown this once: only their hashes are kept."
-_PASSWORDS_CHOSEN = "The sample accounts have the password of GATELINE_SAMPLE_PASSWORD."
+_SAMPLE_PEOPLE = "patient@, doctor@, institution@, admin@ and customer@example.com"
+_PASSWORDS_CHOSEN = f"{_SAMPLE_PEOPLE}: the password is that of GATELINE_SAMPLE_PASSWORD."
+# The start that made them may have been interrupted before it showed them.
 _PASSWORDS_KEPT = (
-    "Passwords were shown at the first start; set GATELINE_SAMPLE_PASSWORD to choose a new one."
+    f"{_SAMPLE_PEOPLE}: the passwords are those of an earlier start. "
+    "Lost or never seen? GATELINE_SAMPLE_PASSWORD sets a new one."
 )
