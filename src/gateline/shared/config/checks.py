@@ -67,6 +67,10 @@ def database_url(value: str) -> str:
         raise ValueError("must be a PostgreSQL URL: postgresql://user:password@host:5432/name")
     if not rest.partition("?")[0].partition("/")[2]:
         raise ValueError("names no database: postgresql://user:password@host:5432/name")
+    place = rest.partition("?")[0].rpartition("@")[2].partition("/")[0]
+    port = place.rpartition("]")[2].partition(":")[2]
+    if port and not port.isdecimal():
+        raise ValueError(f"names no port: {port}")
     return f"postgresql+psycopg://{rest}"
 
 

@@ -64,6 +64,20 @@ def test_the_database_url_names_our_driver(scheme: str, tmp_path: Path) -> None:
     assert settings.database_url == "postgresql+psycopg://u@h/d"
 
 
+@pytest.mark.parametrize("place", ["h:5432", "u:p:w@h:5432", "u:p@[::1]:5432", "[::1]", "h:"])
+def test_a_database_url_may_name_a_port(place: str, tmp_path: Path) -> None:
+    """A port, none, and addresses and passwords that hold colons."""
+    settings = Settings.load(BASE | {"DATABASE_URL": f"postgresql://{place}/d"}, folder=tmp_path)
+    assert settings.database_url == f"postgresql+psycopg://{place}/d"
+
+
+@pytest.mark.parametrize("place", ["h:port", "u:p@h:port", "u:5432@[::1]:port"])
+def test_a_database_url_with_a_wrong_port_is_refused(place: str, tmp_path: Path) -> None:
+    """Waiting for the server would not help."""
+    with pytest.raises(ConfigError, match="DATABASE_URL names no port"):
+        Settings.load(BASE | {"DATABASE_URL": f"postgresql://{place}/d"}, folder=tmp_path)
+
+
 def test_the_documented_config_class_is_enough(tmp_path: Path) -> None:
     """The config.py that document 2 shows configures a service."""
     (tmp_path / "config.py").write_text(
