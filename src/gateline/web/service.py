@@ -32,6 +32,9 @@ from gateline.web.navigation import Kind
 _LOG: Final = logging.getLogger(__name__)
 _KEPT_HEADERS: Final = ("Retry-After", "X-RateLimit-Limit", "X-RateLimit-Remaining")
 _RENEWAL_SECONDS: Final = 2.0
+_OTHER_KIND: Final = (
+    "This account is of another kind: choose yours. Administrators log in at /admin."
+)
 _USUAL_REASONS: Final = {
     reason.status: reason
     for reason in (BAD_REQUEST, SESSION_INVALID, ROLE_MISSING, NOT_FOUND, CONFLICT, LIMIT_SPENT)
@@ -70,7 +73,12 @@ def log_in(kind: Kind, email: str, password: str, visitor: Visitor) -> Ticket:
     Raises ApiError: 401 for wrong credentials, 403 for another kind of account, and what the
     auth service's absence calls for (502, 503, 504).
     """
-    return open_session({"email": email, "password": password}, kind, visitor)
+    try:
+        return open_session({"email": email, "password": password}, kind, visitor)
+    except ApiError as refused:
+        if refused.reason is WRONG_USER_TYPE:
+            raise ApiError(_OTHER_KIND, reason=WRONG_USER_TYPE) from refused
+        raise
 
 
 def open_session(credentials: dict[str, str], user_type: str, visitor: Visitor) -> Ticket:

@@ -111,11 +111,13 @@ def test_wrong_password(client: FlaskClient, auth: Stub) -> None:
 
 
 def test_wrong_kind_said_by_auth(client: FlaskClient, stub: Stub) -> None:
-    """A right password for another kind of account is 403."""
+    """A right password for another kind of account is 403, and says where to log in instead."""
     stub.refuse("POST /api/v1/auth/login", 403, "wrong_user_type", "Another kind.")
     response = client.post("/api/web/auth/doctor/login", json=LOGIN)
     assert response.status_code == 403
     assert reason_of(response) == "wrong_user_type"
+    assert "choose yours" in response.json["message"]
+    assert "/admin" in response.json["message"]
 
 
 def test_wrong_kind_that_auth_let_through(client: FlaskClient, auth: Stub, here: Parts) -> None:
