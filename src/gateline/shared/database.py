@@ -5,6 +5,7 @@
 """
 
 import datetime as dt
+import logging
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from flask import Flask
 from flask_sqlalchemy_lite import SQLAlchemy
 from sqlalchemy import MetaData, Text, create_engine, make_url
 from sqlalchemy.engine import URL, Engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import NullPool
 from sqlalchemy.types import TIMESTAMP
@@ -21,6 +23,7 @@ from sqlalchemy.types import TIMESTAMP
 from gateline.shared.config import Settings
 
 APPLICATION_NAME_LIMIT: Final = 63
+_log = logging.getLogger(__name__)
 
 COLUMN_TYPES: Final[dict[Any, Any]] = {
     str: Text(),
@@ -35,10 +38,27 @@ NAMING: Final = {
     "pk": "pk_%(table_name)s",
 }
 
+
+class RequestSession(Session):
+    """A session whose end cannot spoil a request that is already answered.
+
+    Closing rolls back what was read; on a connection that the server has dropped meanwhile that
+    fails, after the view and outside every error handler.
+    """
+
+    def close(self) -> None:
+        """Close, and throw away a connection that does not take it."""
+        try:
+            super().close()
+        except DBAPIError:
+            _log.warning("a connection to PostgreSQL was lost before its session was closed")
+            self.invalidate()
+
+
 # `hide_parameters` keeps values (password hashes, e-mail addresses) out of logged exceptions.
 db: Final = SQLAlchemy(
     engine_options={"hide_parameters": True, "pool_pre_ping": True, "pool_use_lifo": True},
-    session_options={"expire_on_commit": False},
+    session_options={"class_": RequestSession, "expire_on_commit": False},
 )
 
 _DEPTH: Final = "gateline.transaction_depth"

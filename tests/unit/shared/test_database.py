@@ -217,3 +217,18 @@ def test_service_resumes_when_the_database_is_back(
     assert client.get("/answer").get_json()["details"]["reason"] == "database_unavailable"
     postgres_relay.restore()
     assert client.get("/answer").get_json() == {"n": 1}
+
+
+def test_a_connection_lost_after_the_view_spoils_no_answer(settings: Settings) -> None:
+    """A server that goes between the last query and the end of the request is not an error."""
+    app = build_app(__name__, service="test", settings=settings)
+
+    @app.get("/read")
+    def read() -> str:
+        own = db.session.scalar(text("SELECT pg_backend_pid()"))
+        with db.engine.connect() as other:
+            other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": own})
+        return "read"
+
+    client = app.test_client()
+    assert [client.get("/read").get_data(as_text=True) for _ in range(2)] == ["read", "read"]
