@@ -56,27 +56,6 @@ def _module_platform() -> Iterator[RunningPlatform]:
     shutil.rmtree(path, ignore_errors=True)
 
 
-@pytest.mark.parametrize(
-    "child", ["postgres", "valkey", "auth", "clinic", "api", "jobs", "web", "edge"]
-)
-def test_a_killed_child_comes_back_and_the_log_says_so(
-    patient_platform: RunningPlatform, child: str
-) -> None:
-    """After kill -9 of any child the platform is whole again by itself and has lost nothing."""
-    name = _own_name(patient_platform.url)
-    victim = _child(patient_platform, child)
-    deaths = patient_platform.output.count(f"{child} has died (killed by SIGKILL)")
-
-    os.kill(victim, signal.SIGKILL)
-
-    _eventually(
-        lambda: patient_platform.output.count(f"{child} has died (killed by SIGKILL)") > deaths
-    )
-    _eventually(lambda: _child(patient_platform, child) not in {0, victim})
-    _eventually(lambda: _is_healthy(patient_platform.url))
-    _eventually(lambda: _own_name(patient_platform.url) == name)
-
-
 def test_a_killed_server_takes_its_workers_along(patient_platform: RunningPlatform) -> None:
     """Workers of a killed service end: one left behind would keep answering on the port."""
     server = _child(patient_platform, "web")

@@ -148,10 +148,11 @@ class Forwarder:
         """Make attempts until one answers or the policy says stop."""
         passing = outgoing.upstream.service.retry.statuses
         while True:
+            began = loop.time()
             result = await self._attempt(exchange, outgoing)
             if isinstance(result, Response) and result.status not in passing:
                 return result
-            delay = self._delay(exchange, outgoing, result, outgoing.deadline - loop.time())
+            delay = self._delay(exchange, outgoing, result, began, loop.time())
             if delay is None:
                 if isinstance(result, UpstreamError):
                     raise result
@@ -184,7 +185,8 @@ class Forwarder:
         exchange: Exchange,
         outgoing: Outgoing,
         result: Response | UpstreamError,
-        remaining: float,
+        began: float,
+        now: float,
     ) -> float | None:
         """Return the wait before the next attempt, None when this was the last."""
         outcome = _outcome(result)
@@ -199,7 +201,8 @@ class Forwarder:
             outcome=outcome,
             status=result.status if isinstance(result, Response) else None,
             retry_after=_retry_after(result) if isinstance(result, Response) else None,
-            remaining=remaining,
+            remaining=outgoing.deadline - now,
+            took=now - began,
             random=self._draw(),
         )
 

@@ -54,13 +54,16 @@ def next_delay(
     status: int | None = None,
     retry_after: float | None = None,
     remaining: float,
+    took: float = 0.0,
     random: float,
 ) -> float | None:
     """Return the seconds to wait before the next attempt, or None to stop.
 
-    `attempt` (from 1) is the one that just failed, `remaining` the seconds until the request's
-    deadline, `random` a number in [0, 1). A `retry_after` of the upstream (seconds) is the least
-    wait. A wait that would reach the deadline is not begun.
+    `attempt` (from 1) is the one that just failed and `took` its seconds, `remaining` the seconds
+    until the request's deadline, `random` a number in [0, 1). A `retry_after` of the upstream
+    (seconds) is the least wait. A wait that would reach the deadline is not begun; nor is, after
+    an answer, an attempt that would reach it by taking as long again: that answer is worth more
+    than a time-out.
     """
     if attempt >= policy.attempts:
         return None
@@ -70,4 +73,5 @@ def next_delay(
         return None
     delay = random * min(policy.cap, policy.base * 2.0 ** (attempt - 1))
     delay = max(delay, retry_after or 0.0)
-    return delay if delay < remaining else None
+    needed = delay + took if outcome is Outcome.STATUS else delay
+    return delay if needed < remaining else None

@@ -149,8 +149,9 @@ class Upstream:
         plan = _Plan(call, seconds, time.monotonic() + seconds, stream_above)
         attempt = 1
         while True:
+            began = time.monotonic()
             result = self._attempt(plan)
-            delay = self._delay(plan, attempt, result)
+            delay = self._delay(plan, attempt, result, began)
             if delay is None:
                 break
             _discard(result)
@@ -165,7 +166,10 @@ class Upstream:
         for target in self._targets:
             target.close()
 
-    def _delay(self, plan: _Plan, attempt: int, result: Answer | _AttemptFailed) -> float | None:
+    def _delay(
+        self, plan: _Plan, attempt: int, result: Answer | _AttemptFailed, began: float
+    ) -> float | None:
+        now = time.monotonic()
         outcome, status, retry_after = Outcome.STATUS, None, None
         if isinstance(result, _AttemptFailed):
             outcome = result.outcome
@@ -178,7 +182,8 @@ class Upstream:
             outcome=outcome,
             status=status,
             retry_after=retry_after,
-            remaining=plan.until - time.monotonic(),
+            remaining=plan.until - now,
+            took=now - began,
             random=self._chance(),
         )
 

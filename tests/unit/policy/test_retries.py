@@ -85,3 +85,11 @@ def test_a_wait_never_reaches_the_deadline(
     """Whatever happens, the wait ends before the deadline."""
     delay = _delay(outcome, attempt=attempt, remaining=remaining, random=random, status=503)
     assert delay is None or 0 <= delay < remaining
+
+
+def test_an_answer_is_worth_more_than_a_time_out() -> None:
+    """After a slow 503 nothing is tried that would reach the deadline by taking as long again."""
+    slow = {"status": 503, "took": 6.0, "remaining": 4.0, "random": 0.0}
+    assert _delay(Outcome.STATUS, **slow) is None
+    assert _delay(Outcome.STATUS, **{**slow, "took": 3.0}) == 0.0
+    assert _delay(Outcome.LOST, **slow) == 0.0
