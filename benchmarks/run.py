@@ -196,8 +196,8 @@ def _round(name: str, output: str, cpu: float, memory_mb: float) -> Round:
         + (sum(int(count) for count in errors.groups()) if errors else 0),
         cpu_us=cpu / answered * 1e6,
         per_second=float(_figure(r"Requests/sec:\s+([\d.]+)", output)),
-        p50_ms=_milliseconds(_figure(r"50%\s+(\S+)", output)),
-        p99_ms=_milliseconds(_figure(r"99%\s+(\S+)", output)),
+        p50_ms=_milliseconds(_figure(r"(?m)^\s+50%\s+(\S+)", output)),
+        p99_ms=_milliseconds(_figure(r"(?m)^\s+99%\s+(\S+)", output)),
         memory_mb=memory_mb,
     )
 
