@@ -201,13 +201,15 @@ class SessionMemory:
             pipe.pttl(session_key(token))
             text, life = cast("tuple[str | None, int]", await pipe.execute())
         session = _read(text)
+        # Past its end a token is refused for that, whatever was known of it before.
+        dead_until = now + min(_DEAD_SECONDS, claims.exp - self._clock())
         if session is None:
-            return _dead(token, await self._why_missing(token, claims), until=now + _DEAD_SECONDS)
+            return _dead(token, await self._why_missing(token, claims), until=dead_until)
         if session.user_id != claims.user_id or session.session_id != claims.sid:
-            return _dead(token, SESSION_INVALID, until=now + _DEAD_SECONDS)
+            return _dead(token, SESSION_INVALID, until=dead_until)
         left = min(session.expires_at, session.absolute_expires_at) - self._clock()
         if left <= 0:
-            return _dead(token, SESSION_EXPIRED, until=now + _DEAD_SECONDS)
+            return _dead(token, SESSION_EXPIRED, until=dead_until)
         stored = life / 1000 if life >= 0 else left
         known = Known(
             token,
