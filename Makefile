@@ -15,8 +15,8 @@ help: ## List the targets
 up: $(VENV)/.local ## Start the whole platform on this machine (ARGS="--port 9000")
 	@exec $(BIN)/gateline up $(ARGS)
 
-# Unit tests share nothing, so three run at a time (some only wait) and tell the coverage; the others are many
-# processes already, which run as people run them.
+# Unit tests share nothing, so three run at a time (some only wait), and tell the coverage; the
+# others are many processes already, which run as people run them.
 test: $(VENV)/.dev ## Run every test with coverage (ARGS="tests/unit -k limits" for some)
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
