@@ -201,8 +201,10 @@ class SessionMemory:
             pipe.pttl(session_key(token))
             text, life = cast("tuple[str | None, int]", await pipe.execute())
         session = _read(text)
-        # Past its end a token is refused for that, whatever was known of it before.
-        dead_until = now + min(_DEAD_SECONDS, claims.exp - self._clock())
+        # Past its end a token is refused for that, whatever was known of it before; so near it,
+        # the clocks of loop and world could differ about which is first.
+        life_left = claims.exp - self._clock()
+        dead_until = now + min(_DEAD_SECONDS, life_left - 1.0) if life_left > 1.0 else 0.0
         if session is None:
             return _dead(token, await self._why_missing(token, claims), until=dead_until)
         if session.user_id != claims.user_id or session.session_id != claims.sid:
