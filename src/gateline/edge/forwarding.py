@@ -1,4 +1,4 @@
-"""Forward a request to its service and stream the answer back.
+"""Forward a request to its service and hand on what it answers.
 
 What is sent again, and when, is decided by `policy.retries`; what survives of the headers by
 `policy.headers`. This module only does it.
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Final
 
-from gateline.edge import answers
 from gateline.edge.bodies import RequestBody
 from gateline.edge.cookie_renewal import CookieRenewer
-from gateline.edge.exchange import AnswerBroken, Exchange, Refused
+from gateline.edge.exchange import Exchange, Refused
+from gateline.edge.responding import respond
 from gateline.edge.upstream import (
     BodyStream,
     Client,
@@ -24,21 +24,16 @@ from gateline.edge.upstream import (
     UpstreamError,
     UpstreamTimeout,
 )
-from gateline.policy.headers import Headers, forward_request_headers, forward_response_headers
+from gateline.policy.headers import Headers, forward_request_headers
 from gateline.policy.reasons import NO_ROUTE, REASONS
 from gateline.policy.retries import Outcome, is_repeatable, next_delay
 from gateline.policy.routes import Destination, Route, Service
-from gateline.shared.cookies import SECURE_SESSION_COOKIE, SESSION_COOKIE
+from gateline.shared.cookies import SESSION_COOKIE_STARTS
 
 _STREAM_SECONDS: Final = 3600.0
-_TAKE_SECONDS: Final = 60.0
-_COOKIE_WAIT_SECONDS: Final = 1.0
-_OWN_COOKIES: Final = (SESSION_COOKIE.encode() + b"=", SECURE_SESSION_COOKIE.encode() + b"=")
 _CREDENTIALS: Final = frozenset({b"authorization", b"cookie"})
 _AUTHORIZATION: Final = frozenset({b"authorization"})
-_CORS: Final = b"access-control-"
 _NOTHING: Final[frozenset[bytes]] = frozenset()
-_EMPTY_STATUS: Final = (204, 304)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +108,7 @@ class Forwarder:
             raise Refused(REASONS[error.reason]) from error
         finally:
             exchange.upstream_seconds = perf_counter() - asked
-        if renewal is not None and not _sets_session(response):
-            exchange.response_headers += await _renewed(renewal)
-        await _respond(exchange, response)
+        await respond(exchange, response, renewal)
 
     async def _outgoing(
         self,
@@ -251,7 +244,7 @@ def _cookies(exchange: Exchange, *, keep_session: bool) -> Headers:
         for name, value in exchange.headers
         if name == b"cookie"
         for pair in value.split(b";")
-        if keep_session or not pair.lstrip().startswith(_OWN_COOKIES)
+        if keep_session or not pair.lstrip().startswith(SESSION_COOKIE_STARTS)
     ]
     return [(b"cookie", b";".join(pairs).strip())] if pairs else []
 
@@ -269,71 +262,4 @@ def _retry_after(response: Response) -> float | None:
     for name, value in response.headers:
         if name.lower() == b"retry-after" and value.isdigit():
             return float(value)
-    return None
-
-
-async def _renewed(renewal: "asyncio.Task[Headers]") -> Headers:
-    """Return the cookie that follows, if it comes in time; the request does not fail for it."""
-    await asyncio.wait({renewal}, timeout=_COOKIE_WAIT_SECONDS)
-    if renewal.done() and not renewal.cancelled() and renewal.exception() is None:
-        return renewal.result()
-    return []
-
-
-def _sets_session(response: Response) -> bool:
-    """Tell whether the service gives or takes the session cookie itself: a login or a logout."""
-    return any(
-        name.lower() == b"set-cookie" and value.startswith(_OWN_COOKIES)
-        for name, value in response.headers
-    )
-
-
-async def _respond(exchange: Exchange, response: Response) -> None:
-    headers = forward_response_headers(response.headers)
-    if exchange.speaks_cors:
-        headers = [pair for pair in headers if not pair[0].startswith(_CORS)]
-    if exchange.method == "HEAD" or response.status in _EMPTY_STATUS:
-        await _respond_empty(exchange, response, headers)
-    elif response.body is not None:
-        await answers.send_whole(exchange, response.status, headers, response.body)
-    else:
-        await _stream(exchange, response, headers)
-
-
-async def _respond_empty(exchange: Exchange, response: Response, headers: Headers) -> None:
-    """Answer without a body; Content-Length tells what a GET would have (RFC 9110, 8.6)."""
-    length = _content_length(response) if response.status != 204 else None
-    if length is not None:
-        headers.append((b"content-length", length))
-    await answers.start(exchange, response.status, headers)
-    await exchange.send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def _stream(exchange: Exchange, response: Response, headers: Headers) -> None:
-    """Pass the body on as it comes; `send` waits for the client, so memory stays bounded."""
-    length = _content_length(response)
-    if length is not None:
-        headers.append((b"content-length", length))
-    send = exchange.send
-    clock = asyncio.get_running_loop().time
-    try:
-        await answers.start(exchange, response.status, headers)
-        while chunk := await response.read_chunk():
-            exchange.sent_bytes += len(chunk)
-            # Who reads nothing at all must not hold a connection to the service for ever.
-            exchange.deadline = clock() + _TAKE_SECONDS
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            exchange.deadline = None
-    except UpstreamError as error:
-        exchange.reason = REASONS[error.reason]
-        raise AnswerBroken from error
-    finally:
-        response.close()
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-def _content_length(response: Response) -> bytes | None:
-    for name, value in response.headers:
-        if name.lower() == b"content-length":
-            return value.strip()
     return None

@@ -12,6 +12,11 @@ from werkzeug.wrappers import Response
 
 SESSION_COOKIE: Final = "gateline_session"
 SECURE_SESSION_COOKIE: Final = "__Host-gateline_session"
+SESSION_COOKIE_STARTS: Final = (
+    SESSION_COOKIE.encode() + b"=",
+    SECURE_SESSION_COOKIE.encode() + b"=",
+)
+"""How a Cookie pair or a Set-Cookie value of ours begins, for those who work on bytes."""
 
 
 def session_cookie_name(secure: bool) -> str:
