@@ -27,7 +27,8 @@ from gateline.edge.telemetry import Telemetry
 from gateline.edge.upstream import Client, Pool
 from gateline.edge.upstream import Target as Address
 from gateline.policy.cors import CorsPolicy
-from gateline.policy.routes import Destination, Route, RouteTable, Service
+from gateline.policy.routes import Destination, Route, RouteTable
+from gateline.policy.services import Service
 from gateline.shared import kv, logs
 from gateline.shared.config import Settings
 from gateline.shared.routing import platform_routes, platform_services

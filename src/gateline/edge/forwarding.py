@@ -27,7 +27,8 @@ from gateline.edge.upstream import (
 from gateline.policy.headers import Headers, forward_request_headers
 from gateline.policy.reasons import NO_ROUTE, REASONS
 from gateline.policy.retries import Outcome, is_repeatable, next_delay
-from gateline.policy.routes import Destination, Route, Service
+from gateline.policy.routes import Destination, Route
+from gateline.policy.services import Service
 from gateline.shared.cookies import SESSION_COOKIE_STARTS
 
 _STREAM_SECONDS: Final = 3600.0

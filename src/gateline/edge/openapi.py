@@ -15,7 +15,8 @@ from typing import Any, Final
 from gateline.edge import answers
 from gateline.edge.exchange import Exchange
 from gateline.edge.upstream import Client, Pool, UpstreamError
-from gateline.policy.routes import RouteTable, Service
+from gateline.policy.routes import RouteTable
+from gateline.policy.services import Service
 from gateline.shared.openapi import PATH
 from gateline.shared.openapi.merging import Part, merged
 

@@ -5,6 +5,7 @@ names) and what only the gateway may say: identity, forwarding, its own marks.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 Headers = list[tuple[bytes, bytes]]
@@ -44,6 +45,19 @@ SPOOFABLE: Final = frozenset(
 
 OWN_MARKS: Final = frozenset({b"x-gateline-error", b"x-request-id"})
 """What the gateway itself says to clients; an upstream's own is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderChanges:
+    """What a route does to headers, names in lower case: remove, then set, then add.
+
+    `set` replaces what is there, `add` leaves it and adds one more.
+    """
+
+    set: tuple[tuple[bytes, bytes], ...] = ()
+    add: tuple[tuple[bytes, bytes], ...] = ()
+    remove: frozenset[bytes] = frozenset()
+
 
 _FROM_REQUEST: Final = HOP_BY_HOP | SPOOFABLE | {b"expect", b"content-length", b"host"}
 _FROM_RESPONSE: Final = HOP_BY_HOP | OWN_MARKS | {b"content-length"}

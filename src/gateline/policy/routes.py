@@ -9,12 +9,17 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, Literal
 
+from gateline.policy.caching import CacheRule
+from gateline.policy.clients import Network
+from gateline.policy.cors import CorsPolicy
+from gateline.policy.gcra import LimitRule
+from gateline.policy.headers import HeaderChanges
 from gateline.policy.identity import Identity
 from gateline.policy.paths import replace_prefix, with_prefix
-from gateline.policy.retries import RetryPolicy
+from gateline.policy.services import Mirror
 
 Authentication = Literal["none", "optional", "session"]
-_THREE_ATTEMPTS: Final = RetryPolicy()
+_SESSION: Final = frozenset({"session"})
 
 
 def _no_destinations() -> Mapping[str, "Destination"]:
@@ -22,19 +27,37 @@ def _no_destinations() -> Mapping[str, "Destination"]:
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
-    """An upstream: where it is reached and how patiently.
+class HeaderMatch:
+    """A condition on a request: header `name` (lower case) is `value`; None: is there at all."""
 
-    `timeout` is the whole time for one request, all attempts included, in seconds. A path that
-    lacks `prefix` gets it.
+    name: bytes
+    value: bytes | None = None
+
+    def fits(self, fields: Mapping[bytes, bytes]) -> bool:
+        """Tell whether a request with these headers (names in lower case) meets the condition."""
+        found = fields.get(self.name)
+        return found is not None and (self.value is None or found == self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """Answer with `status` and a Location; the query is kept.
+
+    `to` is a path or an absolute URL and may use the route's `{parameters}` and `{path}`, the part
+    under `/*`.
     """
 
-    name: str
-    urls: tuple[str, ...]
-    timeout: float = 10.0
-    connect_timeout: float = 2.0
-    retry: RetryPolicy = _THREE_ATTEMPTS
-    prefix: str = ""
+    to: str
+    status: int = 308
+
+    def location(self, match: "Match", query: str = "") -> str:
+        """Return the Location for a matched request; `query` without question mark."""
+        target = self.to
+        for name, value in match.params.items():
+            target = target.replace(f"{{{name}}}", value)
+        if not query:
+            return target
+        return f"{target}{'&' if '?' in target else '?'}{query}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +79,14 @@ class Route:
     """What happens to requests for one path.
 
     `path` is exact (`/a/b`), a subtree (`/a/*`, which answers `/a` as well) or has parameters
-    (`/a/{id}`). Empty `methods` and `hosts` mean any. `destination` None refuses (`no_route`);
-    `by_user_type` overrides it for the identity's user type. With `share_cookie` false the session
-    cookie is not passed on (the bearer token is).
+    (`/a/{id}`). Empty `methods` and `hosts` mean any; all of `headers` must fit. `destination` None
+    refuses (`no_route`) unless there is a `redirect`; `by_user_type` overrides it for the
+    identity's user type. With `share_cookie` false the session cookie is not passed on (the bearer
+    token is).
+
+    `accept` says where an identity may come from: `session`, `key`, names of issuers. `timeout`
+    (seconds) takes the place of the service's, `cors` of the gateway's. An address in `deny_ips`,
+    or outside of an `allow_ips` that is not empty, is refused.
     """
 
     name: str
@@ -71,6 +99,22 @@ class Route:
     by_user_type: Mapping[str, Destination] = field(default_factory=_no_destinations)
     share_cookie: bool = False
     max_body_bytes: int | None = None
+    headers: tuple[HeaderMatch, ...] = ()
+    accept: frozenset[str] = _SESSION
+    redirect: Redirect | None = None
+    timeout: float | None = None
+    limits: tuple[LimitRule, ...] = ()
+    request_headers: HeaderChanges | None = None
+    response_headers: HeaderChanges | None = None
+    cors: CorsPolicy | None = None
+    allow_ips: tuple[Network, ...] = ()
+    deny_ips: tuple[Network, ...] = ()
+    cache: CacheRule | None = None
+    compress: bool = False
+    mirror: Mirror | None = None
+    websocket: bool = True
+    encoded_slashes: bool = False
+    server_timing: bool = False
 
     def destination_for(self, identity: Identity | None) -> Destination | None:
         """Return where this identity's request goes, None when nobody answers it."""

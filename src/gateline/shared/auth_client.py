@@ -24,7 +24,7 @@ from gateline.policy.reasons import (
     Reason,
 )
 from gateline.policy.retries import RetryPolicy
-from gateline.policy.routes import Service
+from gateline.policy.services import Service, endpoints_at
 from gateline.shared.errors import ApiError
 from gateline.shared.upstream import Answer, Call, Upstream, UpstreamFailed
 
@@ -113,7 +113,9 @@ class AuthClient:
         upstream: Callable[[Service], Upstream] = Upstream,
     ) -> None:
         self._key = service_key
-        self._upstream = upstream(Service("auth", (base_url,), timeout=timeout, retry=retry))
+        self._upstream = upstream(
+            Service("auth", endpoints_at(base_url), timeout=timeout, retry=retry)
+        )
         self._cache = _Cache(min(cache_seconds, MAX_CACHE_SECONDS), clock)
 
     @classmethod

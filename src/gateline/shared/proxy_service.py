@@ -24,7 +24,7 @@ from gateline.policy.identity import Identity, identity_headers
 from gateline.policy.paths import PathRefused, canonical, with_prefix
 from gateline.policy.reasons import BAD_REQUEST, LENGTH_REQUIRED, NO_ROUTE, PATH_NOT_ALLOWED
 from gateline.policy.retries import is_repeatable
-from gateline.policy.routes import Service
+from gateline.policy.services import Service
 from gateline.shared.cookies import SECURE_SESSION_COOKIE, SESSION_COOKIE
 from gateline.shared.errors import ApiError
 from gateline.shared.routing import platform_services

@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING, Final
 
 from gateline.policy.identity import USER_TYPES
-from gateline.policy.routes import Authentication, Destination, Route, Service
+from gateline.policy.routes import Authentication, Destination, Route
+from gateline.policy.services import Service, endpoints_at
 
 if TYPE_CHECKING:
     from gateline.shared.config import Settings
@@ -42,7 +43,7 @@ def platform_services(settings: "Settings") -> dict[str, Service]:
     services = {
         name: Service(
             name=name,
-            urls=(address,) if address else (),
+            endpoints=endpoints_at(address) if address else (),
             timeout=settings.upstream_timeout,
             prefix=DOMAIN_PREFIX if name in _DOMAIN_ROLES else "",
         )

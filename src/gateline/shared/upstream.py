@@ -27,7 +27,7 @@ from gateline.policy.reasons import (
     Reason,
 )
 from gateline.policy.retries import Outcome, next_delay
-from gateline.policy.routes import Service
+from gateline.policy.services import Service
 from gateline.shared.errors import ApiError
 from gateline.shared.wire import (
     ConnectFailed,

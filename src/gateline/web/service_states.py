@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from gateline.policy.retries import RetryPolicy
-from gateline.policy.routes import Service
+from gateline.policy.services import Service
 from gateline.shared.errors import ApiError
 from gateline.shared.upstream import Answer, Call, Upstream
 from gateline.web.admin_schemas import ServiceState

@@ -10,7 +10,8 @@ from scripted_services import ScriptedServices, answer, cut
 
 from gateline.edge.openapi import Description, Process
 from gateline.edge.upstream import Client, Target
-from gateline.policy.routes import Destination, Route, RouteTable, Service
+from gateline.policy.routes import Destination, Route, RouteTable
+from gateline.policy.services import Service, endpoints_at
 
 NAMES = ("api", "web")
 ROUTES = RouteTable(
@@ -19,7 +20,7 @@ ROUTES = RouteTable(
         Route("pages", "/*", Destination("web"), auth="optional"),
     ]
 )
-SERVICES = {name: Service(name, ("http://here",)) for name in NAMES}
+SERVICES = {name: Service(name, endpoints_at("http://here")) for name in NAMES}
 Use = Callable[[Description], Awaitable[None]]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateline.policy.routes import Service
+from gateline.policy.services import Service
 from gateline.shared.auth_client import (
     AuthClient,
     AuthClientError,

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from gateline.policy.retries import RetryPolicy
-from gateline.policy.routes import Service
+from gateline.policy.services import Service, endpoints_at
 from gateline.shared.errors import ApiError
 from gateline.shared.middleware.auth import optional_session, require_session
 from gateline.shared.proxy_service import EXTENSION, ProxyService, current_proxy, proxy_service
@@ -434,7 +434,7 @@ def test_a_service_that_is_not_there(make_app: Callable[..., Flask]) -> None:
     once = RetryPolicy(attempts=1)
     app.extensions[EXTENSION] = ProxyService(
         {
-            "doctors": Service("doctors", (url,), retry=once),
+            "doctors": Service("doctors", endpoints_at(url), retry=once),
             "jwt": Service("auth", (), retry=once),
         }
     )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateline.policy.retries import RetryPolicy
-from gateline.policy.routes import Service
+from gateline.policy.services import Service, endpoints_at
 from gateline.shared.upstream import Answer, Call, Upstream, UpstreamFailed
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -28,7 +28,7 @@ def make() -> Iterator[MakeUpstream]:
     made: list[Upstream] = []
 
     def upstream(*urls: str, waits: list[float] | None = None, **options: Any) -> Upstream:
-        service = Service("doctors", urls, **{"timeout": 5.0, **options})
+        service = Service("doctors", endpoints_at(*urls), **{"timeout": 5.0, **options})
         noted = [] if waits is None else waits
         made.append(Upstream(service, sleep=noted.append, chance=lambda: 0.5))
         return made[-1]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gateline.policy.reasons import UPSTREAM_REFUSED
-from gateline.policy.routes import Service
+from gateline.policy.services import Service, endpoints_at
 from gateline.shared.errors import ApiError
 from gateline.shared.upstream import Answer, Call
 from gateline.web.service_states import FRESH_SECONDS, ServiceStates
@@ -51,7 +51,8 @@ def states_of(made: list[Told], now: list[float], **urls: str) -> ServiceStates:
         return made[-1]
 
     services = [
-        Service(name, (url,) if url else (), prefix="/api/v1") for name, url in urls.items()
+        Service(name, endpoints_at(url) if url else (), prefix="/api/v1")
+        for name, url in urls.items()
     ]
     return ServiceStates(services, upstream=make, clock=lambda: now[0])
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from gateline.policy.retries import RetryPolicy
-from gateline.policy.routes import Service
+from gateline.policy.services import Service, endpoints_at
 from gateline.sample.retail.rules import AnyEvent
 from gateline.sample.retail.schemas import BATCH_LIMIT, Ingested
 from gateline.sample.retail.shop import days_of_events
@@ -46,7 +46,7 @@ class Reporter:
         *,
         upstream: Callable[[Service], Upstream] = Upstream,
     ) -> None:
-        service = Service("events", (base_url,), timeout=_TIMEOUT, retry=_RETRY)
+        service = Service("events", endpoints_at(base_url), timeout=_TIMEOUT, retry=_RETRY)
         self._upstream = upstream(service)
         self._key = service_key
 

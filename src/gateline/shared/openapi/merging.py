@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from gateline.policy import reasons
 from gateline.policy.reasons import Reason
-from gateline.policy.routes import Destination, Route, RouteTable, Service
+from gateline.policy.routes import Destination, Route, RouteTable
+from gateline.policy.services import Service
 from gateline.shared.declarations import SESSION_REASONS, UPSTREAM_FAILURES
 from gateline.shared.openapi.components import ERROR, ERROR_SCHEMA, REF, references, renamed
 from gateline.shared.openapi.document import whole

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from gateline.policy.routes import Service
+from gateline.policy.services import Service
 from gateline.shared.errors import ApiError
 from gateline.shared.proxy_service import ProxyService
 from gateline.web.reference.schemas import Json

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from gateline.policy.reasons import UPSTREAM_REFUSED
-from gateline.policy.routes import Service
+from gateline.policy.services import Service, endpoints_at
 from gateline.sample.retail import MIGRATIONS, create_app
 from gateline.sample.retail.models import Base, Camera
 from gateline.shared.config import Settings
@@ -227,7 +227,7 @@ def empty_shop(retail_app: Flask, retail_engine: sa.Engine, retail_clock: Clock)
         for table in reversed(Base.metadata.sorted_tables):
             connection.execute(sa.delete(table))
     auth = ActedAuth()
-    auth_service = {"auth": Service("auth", ("http://auth.invalid",))}
+    auth_service = {"auth": Service("auth", endpoints_at("http://auth.invalid"))}
     retail_app.extensions[EXTENSION] = ProxyService(auth_service, upstream=auth)  # type: ignore[arg-type] # an actor
     return Shop(retail_app, retail_engine, retail_clock, auth)
 

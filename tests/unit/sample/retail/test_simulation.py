@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateline.policy.reasons import UPSTREAM_REFUSED
-from gateline.policy.routes import Service
+from gateline.policy.services import Service
 from gateline.sample.retail import simulation
 from gateline.sample.retail.rules import AnyEvent
 from gateline.sample.retail.schemas import Ingested

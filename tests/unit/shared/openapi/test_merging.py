@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from gateline.policy.routes import Destination, Route, RouteTable, Service
+from gateline.policy.routes import Destination, Route, RouteTable
+from gateline.policy.services import Service, endpoints_at
 from gateline.shared.openapi.merging import Part, merged
 
-SERVICES = {name: Service(name, (f"http://{name}",)) for name in ("cats", "dogs", "web")}
+SERVICES = {name: Service(name, endpoints_at(f"http://{name}")) for name in ("cats", "dogs", "web")}
 ROUTES = RouteTable(
     [
         Route("cats", "/v1/cats/*", Destination("cats"), roles=frozenset({"cat"})),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateline.policy.reasons import UPSTREAM_REFUSED
-from gateline.policy.routes import Service
+from gateline.policy.services import Service, endpoints_at
 from gateline.shared.errors import ApiError
 from gateline.web.reference.document import FRESH_SECONDS, Documents, processes
 
@@ -75,11 +75,11 @@ def test_rubbish_is_no_document() -> None:
 def test_each_address_is_asked_once() -> None:
     """Four names of one process are one question, under the first name and without a prefix."""
     services = {
-        "auth": Service("auth", ("http://one",)),
-        "doctors": Service("doctors", ("http://two",), prefix="/api/v1"),
-        "patients": Service("patients", ("http://two",), prefix="/api/v1"),
+        "auth": Service("auth", endpoints_at("http://one")),
+        "doctors": Service("doctors", endpoints_at("http://two"), prefix="/api/v1"),
+        "patients": Service("patients", endpoints_at("http://two"), prefix="/api/v1"),
         "nobody": Service("nobody", ()),
-        "jwt": Service("auth", ("http://one",)),
+        "jwt": Service("auth", endpoints_at("http://one")),
     }
     found = processes(services)
     assert {name: names for name, (_, names) in found.items()} == {
