@@ -1,7 +1,7 @@
 """The gateway file `gateline.toml`: read, checked whole, and turned into one immutable plan."""
 
-from gateline.shared.gateway.model import EdgeTls, GatewayPlan
-from gateline.shared.gateway.plan import load_plan
+from gateline.shared.gateway.loading import load_plan
+from gateline.shared.gateway.plan import EdgeTls, GatewayPlan
 from gateline.shared.gateway.problems import FileProblem, GatewayFileError
 
 __all__ = ["EdgeTls", "FileProblem", "GatewayFileError", "GatewayPlan", "load_plan"]

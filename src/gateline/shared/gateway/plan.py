@@ -1,23 +1,55 @@
-"""Load the plan: the platform's own, and the file's where there is one."""
+"""What a gateway is told to do: one immutable plan, whoever wrote it."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gateline.policy.clients import Network
 from gateline.policy.cors import CorsPolicy
-from gateline.shared.config import Settings
-from gateline.shared.gateway.model import BUILT_IN, GatewayPlan
-from gateline.shared.routing import platform_routes, platform_services
+from gateline.policy.credentials import ApiKey, Issuer
+from gateline.policy.routes import Route
+from gateline.policy.services import RetryBudget, Service
+from gateline.shared.gateway.problems import FileProblem
+
+BUILT_IN: Final = "built-in"
+"""The version of the plan without a file."""
+
+_BUDGET: Final = RetryBudget()
 
 
-def load_plan(settings: Settings) -> GatewayPlan:
-    """Return the plan of GATELINE_CONFIG, or the platform's own when that file does not exist.
+@dataclass(frozen=True, slots=True)
+class EdgeTls:
+    """The certificate chain and key (absolute paths of PEM files) with which the edge listens."""
 
-    Raises GatewayFileError, which lists every problem of the file.
+    certificate: Path
+    key: Path
+    http2: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayPlan:
+    """Everything that a gateway decides by; `services` and `routes` include the platform's.
+
+    `path` is the file that it was read from, `version` 12 hex digits of its SHA-256, or
+    `built-in`. `max_header_count` None: no limit of our own. `problems` are warnings.
     """
-    return GatewayPlan(
-        path=None,
-        version=BUILT_IN,
-        services=platform_services(settings),
-        routes=platform_routes(),
-        allowed_hosts=settings.allowed_hosts,
-        cors=CorsPolicy(frozenset(settings.cors_origins)),
-        trusted_proxies=settings.edge_trusted_proxies,
-        max_body_bytes=settings.max_body_bytes,
-    )
+
+    path: Path | None
+    version: str
+    services: Mapping[str, Service]
+    routes: tuple[Route, ...]
+    allowed_hosts: tuple[str, ...]
+    cors: CorsPolicy
+    trusted_proxies: tuple[Network, ...]
+    max_body_bytes: int
+    retry_budget: RetryBudget = _BUDGET
+    tls: EdgeTls | None = None
+    issuers: tuple[Issuer, ...] = ()
+    api_keys: tuple[ApiKey, ...] = ()
+    platform: bool = True
+    samples: bool = True
+    max_header_count: int | None = None
+    server_timing: bool = False
+    access_log: bool = True
+    problems: tuple[FileProblem, ...] = ()
