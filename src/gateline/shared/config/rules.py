@@ -14,6 +14,11 @@ from gateline.policy.clients import Network
 from gateline.shared.config import checks
 
 List = Annotated[tuple[str, ...], BeforeValidator(checks.comma_list)]
+Addresses = Annotated[
+    tuple[str, ...],
+    AfterValidator(checks.named_urls),
+    BeforeValidator(checks.comma_list),
+]
 Networks = Annotated[
     tuple[Network, ...],
     BeforeValidator(checks.networks),

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from gateline.shared.config import layers
 from gateline.shared.config.problems import ConfigError, Problem
 from gateline.shared.config.rules import (
+    Addresses,
     Limited,
     List,
     Networks,
@@ -111,7 +112,18 @@ class Settings(Rules):
         "GATELINE_DATA_DIR",
     )
     gateline_config: Path = _setting(
-        "gateline.toml", "Application", "File with the gateway's own routes.", "GATELINE_CONFIG"
+        "gateline.toml",
+        "Application",
+        "The gateway file: a project's own services and routes. Without one the platform serves "
+        "with its samples.",
+        "GATELINE_CONFIG",
+    )
+    gateline_apps: Addresses = _setting(
+        (),
+        "Application",
+        "Where the apps of the gateway's file are served, as name=url,name=url. Those that "
+        "`gateline up` serves it knows by itself.",
+        "GATELINE_APPS",
     )
 
     secret_key: str = _setting(

@@ -97,3 +97,14 @@ def test_rate_limits_are_checked_at_the_start() -> None:
     assert checks.rate_limit("10/minute") == "10/minute"
     with pytest.raises(ValueError, match="600/minute"):
         checks.rate_limit("often")
+
+
+@pytest.mark.parametrize("pair", ["shop", "=http://h", "shop=h:1", "a b=http://h", "shop=ftp://h"])
+def test_named_urls_are_pairs(pair: str) -> None:
+    """Each is a service's name and the address of an HTTP service."""
+    assert checks.named_urls(["shop=http://h:1", "b = https://i"]) == (
+        "shop=http://h:1",
+        "b = https://i",
+    )
+    with pytest.raises(ValueError, match="name=url"):
+        checks.named_urls([pair])
