@@ -89,6 +89,18 @@ def service_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def named_urls(values: Iterable[str]) -> tuple[str, ...]:
+    """Accept `name=url` pairs, the name a service's, the URL an HTTP service's."""
+    pairs = tuple(values)
+    for pair in pairs:
+        name, separator, url = pair.partition("=")
+        parts = _split(url.strip())
+        named = separator and _KEY_NAME.fullmatch(name.strip())
+        if not named or parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("must list name=url pairs: shop=http://shop:5000,stock=http://stock")
+    return pairs
+
+
 def allowed_hosts(values: Iterable[str]) -> tuple[str, ...]:
     """Accept host names without port; `*.example.com` stands for every name below example.com."""
     hosts = tuple(value.lower() for value in values)
