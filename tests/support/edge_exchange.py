@@ -53,6 +53,7 @@ def exchange_for(
 ) -> Exchange:
     """Return an exchange; `known` are attributes that phases before have set."""
     scope = {
+        "type": "http",
         "method": method,
         "path": path,
         "query_string": query,

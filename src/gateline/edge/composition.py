@@ -9,12 +9,13 @@ from typing import Final
 from gateline.edge.access_log import AccessLog
 from gateline.edge.app import Parts
 from gateline.edge.cookie_renewal import CookieRenewer
-from gateline.edge.forwarding import Forwarder, Target, Upstream
+from gateline.edge.forwarding import Forwarder, Upstream
+from gateline.edge.gateway import Lasting, build
 from gateline.edge.health import Health
 from gateline.edge.inflight import InFlight
 from gateline.edge.invalidation import InvalidationFeed
 from gateline.edge.openapi import Description, Process
-from gateline.edge.pipeline import Door, Pipeline
+from gateline.edge.pipeline import Pipeline
 from gateline.edge.record import Recorder
 from gateline.edge.sessions import SessionMemory
 from gateline.edge.sockets.entrance import LIVE, SOCKET_IO, Doorkeeper, Entrance, socket_routes
@@ -25,13 +26,10 @@ from gateline.edge.sockets.snapshot import Snapshot
 from gateline.edge.sockets.socket_io import Register, SocketIo
 from gateline.edge.telemetry import Telemetry
 from gateline.edge.upstream import Client, Pool
-from gateline.edge.upstream import Target as Address
-from gateline.policy.cors import CorsPolicy
-from gateline.policy.routes import Destination, Route, RouteTable
-from gateline.policy.services import Service
+from gateline.policy.routes import Destination, Route
 from gateline.shared import kv, logs
 from gateline.shared.config import Settings
-from gateline.shared.routing import platform_routes, platform_services
+from gateline.shared.gateway import GatewayPlan, load_plan
 from gateline.shared.telemetry import Entry
 from gateline.shared.telemetry.writing import Backlog
 from gateline.shared.tokens import Tokens
@@ -49,8 +47,10 @@ def compose(settings: Settings, records: Backlog[Entry], register: Register | No
     own events to the Socket.IO server.
     """
     client = Client()
-    services = platform_services(settings)
-    upstreams = _upstreams(client, services)
+    plan = load_plan(settings)
+    lasting = Lasting(client)
+    gateway = build(plan, lasting, own_routes(plan))
+    upstreams = gateway.upstreams
     store = kv.connect_async(settings)
     tokens = Tokens.from_settings(settings)
     sessions = SessionMemory(store, tokens, idle_seconds=settings.session_idle_seconds)
@@ -59,7 +59,6 @@ def compose(settings: Settings, records: Backlog[Entry], register: Register | No
     access_log = _access_log(settings)
     telemetry = Telemetry(store, _own_name(), records=records, in_flight=lambda: len(in_flight))
     recorder = Recorder(access_log, telemetry)
-    door = _door(settings)
     fan_out, guests, snapshot = FanOut(store), Guests(sessions), Snapshot(store)
     socket_io = SocketIo(
         fan_out,
@@ -68,17 +67,13 @@ def compose(settings: Settings, records: Backlog[Entry], register: Register | No
         transports=settings.gateline_socketio_transports,
         register=register,
     )
-    description = Description(client, _processes(upstreams), door.routes, services)
-    doorkeeper = Doorkeeper(
-        socket_io, most=settings.gateline_max_sockets, trusted_origins=door.trusted_origins
-    )
+    description = Description(client, _processes(upstreams), gateway.door.routes, plan.services)
+    doorkeeper = Doorkeeper(socket_io, most=settings.gateline_max_sockets)
     pipeline = Pipeline(
-        door,
+        gateway,
         sessions=sessions,
         forwarder=Forwarder(
             client,
-            upstreams,
-            max_body_bytes=settings.max_body_bytes,
             renewer=_renewer(settings, client, upstreams),
         ),
         recorder=recorder,
@@ -115,26 +110,10 @@ def compose(settings: Settings, records: Backlog[Entry], register: Register | No
     )
 
 
-def _door(settings: Settings) -> Door:
+def own_routes(plan: GatewayPlan) -> tuple[Route, ...]:
+    """Return the routes that the edge answers itself; without the platform it has no sockets."""
     own = tuple(Route(name, f"/{name}", Destination(f"edge:{name}"), auth="none") for name in _OWN)
-    return Door(
-        RouteTable((*own, *socket_routes(), *platform_routes())),
-        allowed_hosts=frozenset(settings.allowed_hosts),
-        trusted_origins=frozenset(settings.cors_origins) - {"*"},
-        trusted_proxies=settings.edge_trusted_proxies,
-        cors=CorsPolicy(frozenset(settings.cors_origins)),
-    )
-
-
-def _upstreams(client: Client, services: Mapping[str, Service]) -> dict[str, Upstream]:
-    """Return the services that have an address; those at one address share its connections."""
-    found: dict[str, Upstream] = {}
-    for name, service in services.items():
-        if service.urls:
-            addresses = [Address.parse(url) for url in service.urls]
-            targets = tuple(Target(str(one), client.pool(one)) for one in addresses)
-            found[name] = Upstream(service, targets)
-    return found
+    return (*own, *socket_routes()) if plan.platform else own
 
 
 def _health_pools(upstreams: Mapping[str, Upstream]) -> dict[str, Pool]:

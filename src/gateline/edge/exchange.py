@@ -5,12 +5,15 @@ import random
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from time import perf_counter
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gateline.policy.headers import Headers
 from gateline.policy.identity import Identity
 from gateline.policy.reasons import Reason
 from gateline.policy.routes import Route
+
+if TYPE_CHECKING:
+    from gateline.edge.gateway import Gateway
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -51,7 +54,8 @@ class Exchange:
 
     `since` and `deadline` are seconds of the event loop's clock, which ticks in milliseconds;
     `started` is one of `time.perf_counter`, for durations. `cancelled_for` tells the cancelled
-    task why; None means that the server itself is stopping.
+    task why; None means that the server itself is stopping. `gateway` is the version that decides
+    everything about this request, from its beginning to its end.
     """
 
     __slots__ = (
@@ -63,10 +67,12 @@ class Exchange:
         "cookie_token",
         "deadline",
         "fields",
+        "gateway",
         "headers",
         "host",
         "identity",
         "identity_headers",
+        "is_socket",
         "method",
         "path",
         "query",
@@ -90,6 +96,8 @@ class Exchange:
         "watcher",
     )
 
+    gateway: "Gateway"
+
     def __init__(self, scope: Scope, receive: Receive, send: Send, since: float) -> None:
         headers: Headers = scope["headers"]
         self.receive = receive
@@ -111,6 +119,7 @@ class Exchange:
         self.cookie_token: str | None = None
         self.response_headers: Headers = []
         self.speaks_cors = False
+        self.is_socket: bool = scope.get("type") == "websocket"
         self.service = ""
         self.target = ""
         self.attempts = 0

@@ -6,7 +6,7 @@ What is sent again, and when, is decided by `policy.retries`; what survives of t
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Final
@@ -24,7 +24,7 @@ from gateline.edge.upstream import (
     UpstreamError,
     UpstreamTimeout,
 )
-from gateline.policy.headers import Headers, forward_request_headers
+from gateline.policy.headers import Headers, change, forward_request_headers
 from gateline.policy.reasons import NO_ROUTE, REASONS
 from gateline.policy.retries import Outcome, is_repeatable, next_delay
 from gateline.policy.routes import Destination, Route
@@ -64,7 +64,10 @@ class Upstream:
 
 @dataclass(slots=True)
 class Outgoing:
-    """A request as it goes to a service; `deadline` is a time of the event loop's clock."""
+    """A request as it goes to a service; `deadline` is a time of the event loop's clock.
+
+    `patience` is how many seconds the service may be silent.
+    """
 
     upstream: Upstream
     method: bytes
@@ -72,6 +75,7 @@ class Outgoing:
     headers: Headers
     body: bytes | BodyStream | None
     deadline: float
+    patience: float
     repeatable: bool
 
 
@@ -81,21 +85,17 @@ class Forwarder:
     def __init__(
         self,
         client: Client,
-        upstreams: Mapping[str, Upstream],
         *,
-        max_body_bytes: int,
         renewer: CookieRenewer | None = None,
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._client = client
-        self._upstreams = upstreams
-        self._max_body_bytes = max_body_bytes
         self._renewer = renewer
         self._draw = draw
 
     async def forward(self, exchange: Exchange, route: Route, destination: Destination) -> None:
         """Forward the exchange and answer it; raises Refused when no answer could be had."""
-        upstream = self._upstreams.get(destination.service)
+        upstream = exchange.gateway.upstreams.get(destination.service)
         if upstream is None:
             raise Refused(NO_ROUTE)
         exchange.service = destination.service
@@ -123,9 +123,10 @@ class Forwarder:
         path = destination.path(exchange.path, upstream.service.prefix).encode("ascii")
         if exchange.query:
             path = path + b"?" + exchange.query
-        most = route.max_body_bytes or self._max_body_bytes
+        most = route.max_body_bytes or exchange.gateway.plan.max_body_bytes
         body = None if exchange.body_done else await _body(exchange, most)
-        seconds = _STREAM_SECONDS if isinstance(body, BodyStream) else upstream.service.timeout
+        patience = route.timeout or upstream.service.timeout
+        seconds = _STREAM_SECONDS if isinstance(body, BodyStream) else patience
         return Outgoing(
             upstream,
             exchange.method.encode("ascii"),
@@ -133,6 +134,7 @@ class Forwarder:
             _headers(exchange, route),
             body,
             loop.time() + seconds,
+            patience,
             is_repeatable(exchange.method, b"idempotency-key" in exchange.fields),
         )
 
@@ -169,7 +171,7 @@ class Forwarder:
                 outgoing.body,
                 deadline=outgoing.deadline,
                 connect_timeout=service.connect_timeout,
-                read_timeout=service.timeout,
+                read_timeout=outgoing.patience,
             )
         except UpstreamError as error:
             return error
@@ -218,6 +220,8 @@ def _headers(exchange: Exchange, route: Route) -> Headers:
         connection=_connection(exchange) if b"connection" in fields else None,
         drop=(_CREDENTIALS if b"cookie" in fields else _AUTHORIZATION) if known else _NOTHING,
     )
+    if route.request_headers is not None:
+        headers = change(headers, route.request_headers)
     if known and b"cookie" in fields:
         headers += _cookies(exchange, keep_session=route.share_cookie)
     request_id = exchange.request_id.encode("ascii")

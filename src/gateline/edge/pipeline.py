@@ -6,19 +6,19 @@ Each phase reads what the earlier ones wrote into the exchange and refuses by ra
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from gateline.edge import answers
 from gateline.edge.exchange import AnswerBroken, ClientGone, Exchange, Receive, Refused, Scope, Send
 from gateline.edge.forwarding import Forwarder
+from gateline.edge.gateway import Door, Gateway, Special
 from gateline.edge.inflight import ClientTooSlow, InFlight
 from gateline.edge.record import Recorder
 from gateline.edge.sessions import Known, SessionMemory
 from gateline.policy.admission import host_name, refuse_head, refuse_host, request_id
-from gateline.policy.clients import Network, client_behind, is_trusted
-from gateline.policy.cors import CorsPolicy, answer_headers, preflight_headers
+from gateline.policy.clients import client_behind, is_trusted, refuse_address
+from gateline.policy.cors import answer_headers, preflight_headers
 from gateline.policy.headers import Headers
 from gateline.policy.identity import refuse_role
 from gateline.policy.origins import is_cross_site
@@ -34,7 +34,7 @@ from gateline.policy.reasons import (
     TOKEN_INVALID,
     Reason,
 )
-from gateline.policy.routes import Destination, Route, RouteTable
+from gateline.policy.routes import Destination, Match, Route
 from gateline.shared.cookies import session_cookie_name
 
 OwnAnswer = Callable[[Exchange], Awaitable[None]]
@@ -44,26 +44,18 @@ _log = logging.getLogger(__name__)
 
 
 _PROBES: Final = frozenset({"/health", "/livez", "/readyz"})
-_NO_CORS: Final = CorsPolicy()
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """What the edge decides by: routes, allowed hosts, and whom it believes and lets read."""
-
-    routes: RouteTable
-    allowed_hosts: Collection[str] = ()
-    trusted_origins: Collection[str] = ()
-    trusted_proxies: Collection[Network] = ()
-    cors: CorsPolicy = _NO_CORS
+_SESSION: Final = frozenset({"session"})
 
 
 class Pipeline:
-    """Takes every HTTP request from its first byte to its log line."""
+    """Takes every HTTP request from its first byte to its log line.
+
+    `gateway` is the version that new requests get; assign another one to swap it, whole.
+    """
 
     def __init__(
         self,
-        door: Door,
+        gateway: Gateway,
         *,
         sessions: SessionMemory,
         forwarder: Forwarder,
@@ -71,7 +63,7 @@ class Pipeline:
         in_flight: InFlight,
         own: Mapping[str, OwnAnswer],
     ) -> None:
-        self._door = door
+        self.gateway = gateway
         self._sessions = sessions
         self._forwarder = forwarder
         self._recorder = recorder
@@ -86,6 +78,7 @@ class Pipeline:
         """
         loop = asyncio.get_running_loop()
         exchange = Exchange(scope, receive, send, loop.time())
+        exchange.gateway = self.gateway
         exchange.task = asyncio.current_task()
         self._in_flight.add(exchange)
         try:
@@ -110,44 +103,62 @@ class Pipeline:
         exchange.request_id = (
             request_id(exchange.fields.get(b"x-request-id")) or f"{self._next_id(128):032x}"
         )
-        self._admit(exchange, scope)
-        if self._door.cors.origins and b"origin" in exchange.fields:
+        gateway = exchange.gateway
+        door = gateway.door
+        self._admit(exchange, scope, door)
+        match = door.routes.match(exchange.method, exchange.host, exchange.path)
+        if door.speaks_cors and b"origin" in exchange.fields:
             exchange.speaks_cors = True
-            if await self._answer_preflight(exchange):
+            if await self._answer_preflight(exchange, match.route):
                 return
-        route = self._match(exchange)
+        route = match.route
+        if route is None:
+            raise _unmatched(match)
+        exchange.route = route
+        if door.slashes_in_segments and "%2F" in exchange.path:
+            _refuse_hidden_slashes(exchange, route)
+        special = gateway.special.get(route.name)
+        if special is not None and await self._answer_special(exchange, special, match):
+            return
         if route.auth != "none":
             await self._identify(exchange, route)
             self._allow(exchange, route)
+        if route.limits and gateway.limits is not None:
+            waiting = gateway.limits.take(exchange, route)
+            if waiting is not None:
+                await waiting
         destination = route.destination_for(exchange.identity)
         if destination is None:
             raise Refused(NO_ROUTE)
         await self._answer(exchange, route, destination)
 
-    def _admit(self, exchange: Exchange, scope: Scope) -> None:
+    def _admit(self, exchange: Exchange, scope: Scope, door: Door) -> None:
         reason = refuse_head(exchange.method, exchange.headers, exchange.fields)
         if reason is not None:
             raise Refused(reason)
-        if self._door.trusted_proxies:
-            self._believe_proxy(exchange)
+        if door.trusted_proxies:
+            self._believe_proxy(exchange, door)
         exchange.host = host_name(exchange.fields[b"host"])
         # Probes ask by address, so the edge's own state is told under any name.
-        if self._door.allowed_hosts and scope["path"] not in _PROBES:
-            reason = refuse_host(exchange.host, self._door.allowed_hosts)
+        if door.allowed_hosts and scope["path"] not in _PROBES:
+            reason = refuse_host(exchange.host, door.allowed_hosts)
             if reason is not None:
                 raise Refused(reason)
         try:
-            exchange.path = canonical(scope["raw_path"]).decode("ascii")
+            exchange.path = canonical(
+                scope["raw_path"], encoded_slashes=door.slashes_in_segments
+            ).decode("ascii")
         except PathRefused as error:
             raise Refused(PATH_NOT_ALLOWED, message=f"Not a path we take: {error}.") from error
 
-    def _believe_proxy(self, exchange: Exchange) -> None:
+    @staticmethod
+    def _believe_proxy(exchange: Exchange, door: Door) -> None:
         """Take address, scheme and host from a load balancer that is listed."""
-        if not is_trusted(exchange.client, self._door.trusted_proxies):
+        if not is_trusted(exchange.client, door.trusted_proxies):
             return
         fields = exchange.fields
         client = client_behind(
-            self._door.trusted_proxies,
+            door.trusted_proxies,
             forwarded_for=_header(fields, b"x-forwarded-for") or "",
             forwarded_proto=_header(fields, b"x-forwarded-proto") or "",
             forwarded_host="",  # the Host header decides: it is the one that was checked
@@ -155,34 +166,53 @@ class Pipeline:
         exchange.client = client.address or exchange.client
         exchange.scheme = client.scheme or exchange.scheme
 
-    async def _answer_preflight(self, exchange: Exchange) -> bool:
+    @staticmethod
+    async def _answer_preflight(exchange: Exchange, route: Route | None) -> bool:
         """Answer a browser that asks whether it may ask; else note what the answer will carry.
 
         A preflight has no credentials by design, so it comes before anybody looks for a session.
+        It is decided by the route of the request that it announces.
         """
-        fields, cors = exchange.fields, self._door.cors
+        fields, door = exchange.fields, exchange.gateway.door
         origin = _header(fields, b"origin") or ""
         method = _header(fields, b"access-control-request-method")
-        if exchange.method == "OPTIONS" and method is not None:
+        asks = exchange.method == "OPTIONS" and method is not None
+        if asks:
+            route = door.routes.match(method or "", exchange.host, exchange.path).route
+        cors = door.cors if route is None or route.cors is None else route.cors
+        if asks:
             names = _header(fields, b"access-control-request-headers")
-            granted = preflight_headers(cors, origin, method=method, names=names)
+            granted = preflight_headers(cors, origin, method=method or "", names=names)
             if granted is not None:
+                exchange.route = route
                 await answers.send_whole(exchange, 204, _encoded(granted), b"")
                 return True
         exchange.response_headers = _encoded(answer_headers(cors, origin))
         return False
 
-    def _match(self, exchange: Exchange) -> Route:
-        match = self._door.routes.match(exchange.method, exchange.host, exchange.path)
-        if match.route is None:
-            if not match.allow:
-                raise Refused(NO_ROUTE)
-            allow = ", ".join(sorted(match.allow)).encode()
-            raise Refused(METHOD_NOT_ALLOWED, [(b"allow", allow)])
-        exchange.route = match.route
-        return match.route
+    @staticmethod
+    async def _answer_special(exchange: Exchange, special: Special, match: Match) -> bool:
+        """Do what few routes ask for at the door; tell whether the request is answered by it."""
+        route = special.route
+        if special.guards_addresses:
+            reason = refuse_address(exchange.client, allow=route.allow_ips, deny=route.deny_ips)
+            if reason is not None:
+                raise Refused(reason)
+        if route.redirect is None:
+            return False
+        query = exchange.query.decode("latin-1")
+        location = route.redirect.location(match, query).encode("latin-1")
+        headers = [(b"location", location)]
+        await answers.send_whole(exchange, route.redirect.status, headers, b"")
+        return True
 
     async def _identify(self, exchange: Exchange, route: Route) -> None:
+        if route.accept != _SESSION:
+            credentials = exchange.gateway.credentials
+            if credentials is not None and await credentials.identify(exchange, route):
+                return
+            if "session" not in route.accept:
+                return
         token, from_cookie = self._credentials(exchange)
         if token is None:
             return
@@ -231,20 +261,31 @@ class Pipeline:
             raise Refused(CROSS_SITE)
 
     def _is_cross_site(self, exchange: Exchange) -> bool:
-        fields = exchange.fields
+        fields, gateway = exchange.fields, exchange.gateway
+        special = gateway.special.get(exchange.route.name) if exchange.route is not None else None
         return is_cross_site(
             exchange.method,
             sec_fetch_site=_header(fields, b"sec-fetch-site"),
             origin=_header(fields, b"origin"),
             host=fields[b"host"].decode("ascii"),
             scheme=exchange.scheme,
-            trusted=self._door.trusted_origins,
+            trusted=(special or gateway.door).trusted_origins,
         )
 
     async def _answer(self, exchange: Exchange, route: Route, destination: Destination) -> None:
         own = self._own.get(destination.service)
         if own is not None:
             await own(exchange)
+            return
+        gateway = exchange.gateway
+        if exchange.is_socket and gateway.sockets is not None:
+            await gateway.sockets.admit(exchange, route, destination)
+            return
+        if (
+            route.cache is not None
+            and gateway.cache is not None
+            and await gateway.cache.answer(exchange, route, destination)
+        ):
             return
         await self._forwarder.forward(exchange, route, destination)
 
@@ -263,6 +304,27 @@ class Pipeline:
         exchange.reason = refused.reason
         if not exchange.answered:
             await answers.refuse(exchange, refused)
+
+
+def _unmatched(match: Match) -> Refused:
+    """Return the refusal of a request that no route takes: 404, or 405 with what would be taken."""
+    if not match.allow:
+        return Refused(NO_ROUTE)
+    return Refused(METHOD_NOT_ALLOWED, [(b"allow", ", ".join(sorted(match.allow)).encode())])
+
+
+def _refuse_hidden_slashes(exchange: Exchange, route: Route) -> None:
+    """Refuse `%2F` where the route does not take it, or where it hides that another one decides.
+
+    A service that decodes before it looks would serve `/admin%2Fusers` as `/admin/users`; so the
+    decoded path must lead to the same route.
+    """
+    if route.encoded_slashes:
+        plain = exchange.path.replace("%2F", "/")
+        match = exchange.gateway.door.routes.match(exchange.method, exchange.host, plain)
+        if match.route is route:
+            return
+    raise Refused(PATH_NOT_ALLOWED)
 
 
 def _text(token: bytes) -> str | None:

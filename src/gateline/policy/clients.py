@@ -4,6 +4,8 @@ import ipaddress
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from gateline.policy.reasons import ADDRESS_NOT_ALLOWED, Reason
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -21,6 +23,23 @@ def is_trusted(address: str, networks: Collection[Network]) -> bool:
     """Tell whether an address lies in one of the networks."""
     found = parse_address(address)
     return found is not None and any(found in network for network in networks)
+
+
+def refuse_address(
+    address: str, *, allow: Collection[Network], deny: Collection[Network]
+) -> Reason | None:
+    """Return why a client's address is refused: denied, or not in an `allow` that is not empty.
+
+    What is no address (a Unix socket's peer) is in no network.
+    """
+    found = parse_address(address)
+    if found is None:
+        return ADDRESS_NOT_ALLOWED if allow else None
+    if any(found in network for network in deny):
+        return ADDRESS_NOT_ALLOWED
+    if allow and not any(found in network for network in allow):
+        return ADDRESS_NOT_ALLOWED
+    return None
 
 
 def client_behind(

@@ -59,6 +59,13 @@ class HeaderChanges:
     remove: frozenset[bytes] = frozenset()
 
 
+def change(headers: Headers, changes: HeaderChanges) -> Headers:
+    """Return the headers (names in lower case) with a route's changes made to them."""
+    gone = changes.remove | {name for name, _ in changes.set}
+    kept = [pair for pair in headers if pair[0] not in gone] if gone else list(headers)
+    return [*kept, *changes.set, *changes.add]
+
+
 _FROM_REQUEST: Final = HOP_BY_HOP | SPOOFABLE | {b"expect", b"content-length", b"host"}
 _FROM_RESPONSE: Final = HOP_BY_HOP | OWN_MARKS | {b"content-length"}
 _HARMLESS_OPTIONS: Final = frozenset({b"", b"close", b"keep-alive"})

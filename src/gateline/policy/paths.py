@@ -23,12 +23,13 @@ class PathRefused(ValueError):
     """The path has no canonical form that is safe to forward."""
 
 
-def canonical(raw: bytes) -> bytes:
+def canonical(raw: bytes, *, encoded_slashes: bool = False) -> bytes:
     """Return the canonical form of a raw request path (no query).
 
     Raises PathRefused for a path without leading slash, with dot segments (plain, escaped, or with
     a `;` parameter), slashes, backslashes or dots that are escaped (dots: twice), broken escapes,
-    and control or other characters that no URI may hold.
+    and control or other characters that no URI may hold. With `encoded_slashes` a `%2F` stays as
+    it is, in upper case; dot segments are refused on either side of it.
     """
     if raw and _PLAIN.fullmatch(raw):
         return raw
@@ -36,8 +37,9 @@ def canonical(raw: bytes) -> bytes:
         raise PathRefused("a path starts with a slash")
     if _REFUSED_BYTES.search(raw) or _TWICE.search(raw):
         raise PathRefused("a path holds no control characters, spaces or backslashes")
-    path = _SLASHES.sub(b"/", _ESCAPE.sub(_normal_escape, _escape_high_bytes(raw)))
-    for segment in path.split(b"/"):
+    normal = _keep_slash if encoded_slashes else _normal_escape
+    path = _SLASHES.sub(b"/", _ESCAPE.sub(normal, _escape_high_bytes(raw)))
+    for segment in (path.replace(b"%2F", b"/") if encoded_slashes else path).split(b"/"):
         if segment.partition(b";")[0] in (b".", b".."):
             raise PathRefused("a path holds no dot segments")
     return path
@@ -56,6 +58,10 @@ def _normal_escape(match: re.Match[bytes]) -> bytes:
     if byte in _REFUSED_ESCAPES:
         raise PathRefused("a path holds no escaped slash, backslash or control character")
     return bytes((byte,)) if byte in _UNRESERVED else b"%%%02X" % byte
+
+
+def _keep_slash(match: re.Match[bytes]) -> bytes:
+    return b"%2F" if match[0] in (b"%2F", b"%2f") else _normal_escape(match)
 
 
 def with_prefix(path: str, prefix: str) -> str:

@@ -83,6 +83,9 @@ SERVICE_KEY_INVALID: Final = _reason(
 WRONG_USER_TYPE: Final = _reason(
     "wrong_user_type", 403, "Wrong account type", "This login is for another kind of account."
 )
+ADDRESS_NOT_ALLOWED: Final = _reason(
+    "address_not_allowed", 403, "Address not allowed", "Your address may not ask here."
+)
 ACCOUNT_INACTIVE: Final = _reason(
     "account_inactive", 403, "Account inactive", "This account is not active."
 )

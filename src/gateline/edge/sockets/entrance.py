@@ -7,7 +7,6 @@ the server does not count upgraded connections.
 
 import asyncio
 import contextlib
-from collections.abc import Collection
 from time import perf_counter
 from typing import Final
 
@@ -61,16 +60,13 @@ class Handshake:
 class Doorkeeper:
     """Decides, as the last word of the pipeline, whether a socket comes in.
 
-    `most` bounds the clients of one worker, `trusted_origins` may connect with a cookie although
-    their pages are not ours.
+    `most` bounds the clients of one worker. The gateway's trusted origins may connect with a
+    cookie although their pages are not ours.
     """
 
-    def __init__(
-        self, socket_io: SocketIo, *, most: int, trusted_origins: Collection[str] = ()
-    ) -> None:
+    def __init__(self, socket_io: SocketIo, *, most: int) -> None:
         self._socket_io = socket_io
         self._most = most
-        self._trusted_origins = trusted_origins
         self.channels: set[Channel] = set()
         self.draining = False
 
@@ -97,7 +93,8 @@ class Doorkeeper:
         if self.draining or len(self.channels) + self._socket_io.polling >= self._most:
             raise Refused(OVERLOADED, [(b"retry-after", b"5")])
 
-    def _refuse_cross_site(self, exchange: Exchange) -> None:
+    @staticmethod
+    def _refuse_cross_site(exchange: Exchange) -> None:
         """Refuse the pages of others: a browser lets any page open a socket, cookies included.
 
         (RFC 6455, section 10.2; known as cross-site WebSocket hijacking.)
@@ -110,7 +107,7 @@ class Doorkeeper:
             origin=None if origin is None else origin.decode("latin-1"),
             host=fields[b"host"].decode("ascii"),
             scheme=exchange.scheme,
-            trusted=self._trusted_origins,
+            trusted=exchange.gateway.door.trusted_origins,
         ):
             raise Refused(CROSS_SITE)
 

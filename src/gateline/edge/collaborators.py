@@ -1,0 +1,49 @@
+"""What the pipeline may be handed besides its own phases; each is one place in the request flow.
+
+Absent (None) costs nothing: a route that does not use one pays an attribute test. Each is made for
+one version of the gateway by a maker that outlives it, so that what has not changed (counters,
+kept keys, stored answers) lives on when the file is read anew.
+"""
+
+from collections.abc import Awaitable
+from typing import Protocol
+
+from gateline.edge.exchange import Exchange
+from gateline.policy.routes import Destination, Route
+
+
+class Credentials(Protocol):
+    """Knows who sends a request by what is no session of ours: API keys, outside issuers."""
+
+    async def identify(self, exchange: Exchange, route: Route) -> bool:
+        """Set the exchange's `identity` and `identity_headers`, or tell that there is nothing.
+
+        Asked first, for routes that accept more than sessions. Return False when the request
+        carries none of the kinds that `route.accept` names; raise Refused for one that is not
+        believed.
+        """
+
+
+class Limits(Protocol):
+    """Counts requests of routes that have limits."""
+
+    def take(self, exchange: Exchange, route: Route) -> Awaitable[None] | None:
+        """Count one request; raise Refused (`limit_spent`), now or in what is returned.
+
+        None means that it was decided at once. Headers that go with the answer are added to
+        `exchange.response_headers`. Asked after the identity is known and allowed.
+        """
+
+
+class Cache(Protocol):
+    """Keeps answers of routes with a cache rule."""
+
+    async def answer(self, exchange: Exchange, route: Route, destination: Destination) -> bool:
+        """Answer from what is kept and return True; else return False: it is to be forwarded."""
+
+
+class Sockets(Protocol):
+    """Takes WebSockets to services."""
+
+    async def admit(self, exchange: Exchange, route: Route, destination: Destination) -> None:
+        """Set status 101 when the socket may come in (its service took it too); raise Refused."""

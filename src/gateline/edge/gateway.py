@@ -1,0 +1,133 @@
+"""One version of the gateway: everything that requests are decided by, compiled whole from a plan.
+
+A request takes the version that is current when it comes in and keeps it to its end, so it never
+sees half of one and half of another.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from gateline.edge.collaborators import Cache, Credentials, Limits, Sockets
+from gateline.edge.forwarding import Target, Upstream
+from gateline.edge.upstream import Client
+from gateline.edge.upstream import Target as Address
+from gateline.policy.clients import Network
+from gateline.policy.cors import CorsPolicy
+from gateline.policy.routes import Route, RouteTable
+from gateline.policy.services import Service
+from gateline.shared.gateway import GatewayPlan
+
+_NO_CORS: Final = CorsPolicy()
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What the edge decides by: routes, allowed hosts, and whom it believes and lets read.
+
+    `speaks_cors` tells that some origin may read something; `slashes_in_segments` that some route
+    takes paths with `%2F`.
+    """
+
+    routes: RouteTable
+    allowed_hosts: Collection[str] = ()
+    trusted_origins: Collection[str] = ()
+    trusted_proxies: Collection[Network] = ()
+    cors: CorsPolicy = _NO_CORS
+    speaks_cors: bool = False
+    slashes_in_segments: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Special:
+    """What only few routes ask for at the door, so that all others pay one look-up for it."""
+
+    route: Route
+    trusted_origins: Collection[str]
+    guards_addresses: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lasting:
+    """What outlives a version of the gateway; a maker that is None leaves its part out.
+
+    A maker may return None when the plan has no use for its part. `settled` are told of each
+    version once it serves, to let go of what it does not use any more.
+    """
+
+    client: Client
+    credentials: Callable[[GatewayPlan], Credentials | None] | None = None
+    limits: Callable[[GatewayPlan], Limits | None] | None = None
+    cache: Callable[[GatewayPlan], Cache | None] | None = None
+    sockets: Sockets | None = None
+    settled: "tuple[Callable[[Gateway], None], ...]" = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gateway:
+    """One compiled version; `since` is epoch seconds, `special` goes by route name."""
+
+    plan: GatewayPlan
+    door: Door
+    upstreams: Mapping[str, Upstream]
+    special: Mapping[str, Special]
+    credentials: Credentials | None = None
+    limits: Limits | None = None
+    cache: Cache | None = None
+    sockets: Sockets | None = None
+    since: float = field(default_factory=time.time)
+
+
+def build(plan: GatewayPlan, lasting: Lasting, own: Iterable[Route] = ()) -> Gateway:
+    """Compile a plan; `own` are the edge's own routes, which go before all others.
+
+    Raises ValueError when the plan is not sound. Nothing that serves is touched.
+    """
+    routes = (*own, *plan.routes)
+    door = _door(plan, routes)
+    return Gateway(
+        plan=plan,
+        door=door,
+        upstreams=_upstreams(lasting.client, plan.services),
+        special=_special(routes, door.trusted_origins),
+        credentials=lasting.credentials(plan) if lasting.credentials is not None else None,
+        limits=lasting.limits(plan) if lasting.limits is not None else None,
+        cache=lasting.cache(plan) if lasting.cache is not None else None,
+        sockets=lasting.sockets,
+    )
+
+
+def _door(plan: GatewayPlan, routes: tuple[Route, ...]) -> Door:
+    return Door(
+        RouteTable(routes),
+        allowed_hosts=frozenset(plan.allowed_hosts),
+        trusted_origins=plan.cors.origins - {"*"},
+        trusted_proxies=plan.trusted_proxies,
+        cors=plan.cors,
+        speaks_cors=bool(plan.cors.origins) or any(route.cors is not None for route in routes),
+        slashes_in_segments=any(route.encoded_slashes for route in routes),
+    )
+
+
+def _special(routes: Iterable[Route], trusted: Collection[str]) -> dict[str, Special]:
+    return {
+        route.name: Special(
+            route,
+            trusted if route.cors is None else route.cors.origins - {"*"},
+            bool(route.allow_ips or route.deny_ips),
+        )
+        for route in routes
+        if route.cors is not None or route.allow_ips or route.deny_ips or route.redirect is not None
+    }
+
+
+def _upstreams(client: Client, services: Mapping[str, Service]) -> dict[str, Upstream]:
+    """Return the services that have an address; those at one address share its connections."""
+    found: dict[str, Upstream] = {}
+    for name, service in services.items():
+        if service.urls:
+            addresses = [Address.parse(url) for url in service.urls]
+            targets = tuple(Target(str(one), client.pool(one)) for one in addresses)
+            found[name] = Upstream(service, targets)
+    return found
