@@ -1,4 +1,4 @@
-"""The upstream side of the edge: an HTTP/1.1 client on asyncio and llhttp."""
+"""The upstream side of the edge: a client for HTTP/1.1 on asyncio and llhttp, and for HTTP/2."""
 
 from gateline.edge.upstream.client import Client
 from gateline.edge.upstream.errors import (
@@ -11,6 +11,7 @@ from gateline.edge.upstream.errors import (
     UpstreamError,
     UpstreamTimeout,
 )
+from gateline.edge.upstream.http1_pool import Http1Pool
 from gateline.edge.upstream.pool import Limits, Pool
 from gateline.edge.upstream.request import BodyStream
 from gateline.edge.upstream.response import Response
@@ -22,6 +23,7 @@ __all__ = [
     "Client",
     "ConnectFailed",
     "ConnectionLost",
+    "Http1Pool",
     "InvalidResponse",
     "Limits",
     "Pool",

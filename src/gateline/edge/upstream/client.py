@@ -1,41 +1,66 @@
 """The client: one request to one upstream, one response or one error, never a repetition."""
 
 import asyncio
+from collections.abc import Collection, Coroutine
+from typing import Any
 
-from gateline.edge.upstream.errors import UpstreamTimeout
+from gateline.edge.upstream.http1_pool import Http1Pool
 from gateline.edge.upstream.pool import Limits, Pool
-from gateline.edge.upstream.request import BodyStream, HeadEncoder, Headers, framing_of
+from gateline.edge.upstream.request import BodyStream, Headers
 from gateline.edge.upstream.response import Response
 from gateline.edge.upstream.target import Target
+from gateline.edge.upstream.tls import TlsContexts
+from gateline.policy.services import Service, TlsPolicy
 
 
 class Client:
-    """Sends requests over pooled HTTP/1.1 connections, one pool for each target.
+    """Sends requests over pooled connections, one pool for each target and its limits.
 
     Nothing is repeated, redirected, decompressed or read from the environment. Build one for each
     event loop and close it with `aclose`.
     """
 
-    __slots__ = ("_encoder", "_limits", "_pools")
+    __slots__ = ("_limits", "_pools", "_tls")
 
     def __init__(self, limits: Limits | None = None) -> None:
-        self._limits = limits
-        self._encoder = HeadEncoder()
-        self._pools: dict[Target, Pool] = {}
+        self._limits = Limits() if limits is None else limits
+        self._pools: dict[tuple[Target, Limits], Pool] = {}
+        self._tls = TlsContexts()
 
     @property
     def pools(self) -> list[Pool]:
         """List the pools that this client has made."""
         return list(self._pools.values())
 
-    def pool(self, target: Target) -> Pool:
-        """Return the pool of `target`, made on first use."""
-        pool = self._pools.get(target)
+    def pool(self, target: Target, limits: Limits | None = None) -> Pool:
+        """Return the pool of `target`, made on first use.
+
+        Raise ValueError when the target wants HTTP/2 and the library for it is not installed.
+        """
+        limits = limits or self._limits
+        pool = self._pools.get((target, limits))
         if pool is None:
-            pool = self._pools[target] = Pool(target, self._limits)
+            pool = self._pools[target, limits] = _new_pool(target, limits)
         return pool
 
-    async def send(
+    def pool_for(self, service: Service, url: str) -> Pool:
+        """Return the pool for one of a service's addresses, as the service wants it.
+
+        The same wishes for the same address give the same pool, whichever service has them.
+        Raise ValueError for an address, a certificate or a protocol that cannot be used.
+        """
+        http2 = service.protocol == "http2"
+        policy = service.tls or TlsPolicy()
+        tls = self._tls.get(policy, http2=http2) if url.startswith("https:") else None
+        target = Target.parse(url, tls=tls, server_name=policy.server_name, http2=http2)
+        limits = Limits(
+            max_connections=service.max_connections,
+            idle_seconds=service.idle_seconds,
+            dns_seconds=service.dns_seconds,
+        )
+        return self.pool(target, limits)
+
+    def send(
         self,
         upstream: Pool | Target,
         method: bytes,
@@ -46,39 +71,32 @@ class Client:
         deadline: float,
         connect_timeout: float = 5.0,
         read_timeout: float = 30.0,
-    ) -> Response:
-        """Send one request and return its final response, as soon as its head is there.
-
-        `path` goes out byte for byte. `deadline` (in the loop's time) bounds everything until the
-        response is handed over; a body that is streamed after that is bounded by `read_timeout`
-        between two reads. Raise ValueError for what must not be sent, otherwise only subclasses
-        of UpstreamError and what a BodyStream raises. Cancelling closes the connection at once.
-        """
-        pool = upstream if isinstance(upstream, Pool) else self.pool(upstream)
-        framing = framing_of(method, body)
-        head = self._encoder.encode(method, path, headers, framing, pool.target.authority)
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        if deadline <= now:
-            raise UpstreamTimeout("queue")
-        connection = pool.take()
-        if connection is None:
-            connection = await pool.acquire(deadline, connect_timeout)
-            now = loop.time()
-        waiter = connection.start(
-            head,
+    ) -> Coroutine[Any, Any, Response]:
+        """Send one request as `Pool.send` does, to a pool or to the one of a target."""
+        pool = self.pool(upstream) if isinstance(upstream, Target) else upstream
+        return pool.send(
+            method,
+            path,
+            headers,
             body,
-            head_only=method == b"HEAD",
-            now=now,
             deadline=deadline,
+            connect_timeout=connect_timeout,
             read_timeout=read_timeout,
         )
-        try:
-            return await waiter
-        except BaseException:
-            connection.abandon(waiter)
-            raise
+
+    async def retain(self, pools: Collection[Pool], grace: float = 0.0) -> None:
+        """Close every pool but these; what is in flight there may finish within `grace` seconds."""
+        gone = {key: pool for key, pool in self._pools.items() if pool not in pools}
+        for key in gone:
+            del self._pools[key]
+        await asyncio.gather(*(pool.aclose(grace) for pool in gone.values()))
 
     async def aclose(self, grace: float = 0.0) -> None:
         """Refuse new requests, wait up to `grace` seconds for those in flight, close everything."""
         await asyncio.gather(*(pool.aclose(grace) for pool in self._pools.values()))
+
+
+def _new_pool(target: Target, limits: Limits) -> Pool:
+    if not target.http2:
+        return Http1Pool(target, limits)
+    raise ValueError("HTTP/2 to upstreams is not there yet")

@@ -21,7 +21,7 @@ from gateline.edge.upstream.timer import GRAIN, LazyTimer
 from gateline.edge.upstream.upload import upload
 
 if TYPE_CHECKING:
-    from gateline.edge.upstream.pool import Pool
+    from gateline.edge.upstream.http1_pool import Http1Pool
 
 # Beyond this size several writes are cheaper than one copy.
 _COPY_LIMIT = 16 * 1024
@@ -33,7 +33,8 @@ class Connection(asyncio.Protocol):
     """Sends a request and hands over the answer; never repeats anything.
 
     It belongs to its pool when idle, otherwise to the one who took it. A finished exchange gives
-    it back by itself; anything that is not a clean end closes it.
+    it back by itself; anything that is not a clean end closes it. `address` is the numeric one it
+    leads to; one that is `leaving` ends with its exchange.
     """
 
     __slots__ = (
@@ -53,11 +54,13 @@ class Connection(asyncio.Protocol):
         "_uses",
         "_waiter",
         "_write_paused",
+        "address",
         "busy",
         "closed",
+        "leaving",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, pool: "Pool") -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, pool: "Http1Pool") -> None:
         limits = pool.limits
         self._loop = loop
         self._pool = pool
@@ -74,7 +77,8 @@ class Connection(asyncio.Protocol):
         self._write_paused = False
         self._handed = self._uses = self._unsent = 0
         self._deadline = self._read_timeout = inf
-        self.busy = self.closed = False
+        self.address = ""
+        self.busy = self.closed = self.leaving = False
 
     @property
     def connected(self) -> bool:
@@ -264,8 +268,8 @@ class Connection(asyncio.Protocol):
             wanted = False
         else:
             waiter.set_result(Response(parser.status, parser.headers, _joined(parser.chunks)))
-        unsent = self._upload is not None or self._write_paused
-        if wanted and parser.keep_alive and not parser.extra and not unsent:
+        unfit = self._upload is not None or self._write_paused or self.leaving
+        if wanted and parser.keep_alive and not parser.extra and not unfit:
             self._rest()
         else:
             self.abort()

@@ -12,8 +12,8 @@ import pytest
 from gateline.edge.upstream import (
     ConnectFailed,
     ConnectionLost,
+    Http1Pool,
     Limits,
-    Pool,
     PoolExhausted,
     Target,
     UpstreamTimeout,
@@ -299,7 +299,7 @@ def test_refused_connections(run: Run) -> None:
         port = server.sockets[0].getsockname()[1]
         server.close()
         await server.wait_closed()
-        pool = Pool(Target.parse(f"http://127.0.0.1:{port}"), ONE)
+        pool = Http1Pool(Target.parse(f"http://127.0.0.1:{port}"), ONE)
         tries = [pool.acquire(inf, 1) for _ in range(5)]
         for answer in await asyncio.gather(*tries, return_exceptions=True):
             assert isinstance(answer, ConnectFailed)
@@ -315,7 +315,7 @@ def test_names_that_do_not_resolve(run: Run) -> None:
     async def scenario() -> None:
         for host in ("no-such-host.invalid", "a" * 70):
             with pytest.raises(ConnectFailed):
-                await Pool(Target("http", host, 80)).acquire(inf, 5)
+                await Http1Pool(Target("http", host, 80)).acquire(inf, 5)
 
     run(scenario())
 
@@ -325,7 +325,7 @@ def test_connecting_is_bounded(run: Run) -> None:
 
     async def scenario() -> None:
         with full_backlog() as port:
-            pool = Pool(Target.parse(f"http://127.0.0.1:{port}"))
+            pool = Http1Pool(Target.parse(f"http://127.0.0.1:{port}"))
             with pytest.raises(UpstreamTimeout) as caught:
                 await pool.acquire(inf, 0.05)
             assert (caught.value.phase, caught.value.bytes_written) == ("connect", 0)
