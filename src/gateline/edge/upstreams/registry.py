@@ -1,0 +1,137 @@
+"""All services of a worker, through every version of the configuration."""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping, Sequence
+
+from gateline.edge.upstream import Pool
+from gateline.edge.upstreams.choosing import Draw
+from gateline.edge.upstreams.probing import Prober
+from gateline.edge.upstreams.slots import Slots
+from gateline.edge.upstreams.target import Target
+from gateline.edge.upstreams.upstream import Upstream
+from gateline.policy.breakers import Breaker
+from gateline.policy.ejection import HealthTally, Outlier
+from gateline.policy.services import Endpoint, RetryBudget, Service
+
+PoolOf = Callable[[Service, Endpoint], Pool]
+
+
+class Upstreams:
+    """Makes the run-time side of services; what did not change lives on in the next version.
+
+    `pool_of` gives the connections to an endpoint: the same ones as before for the same address.
+    """
+
+    def __init__(
+        self, pool_of: PoolOf, *, prober: Prober | None = None, draw: Draw = random.random
+    ) -> None:
+        self._pool_of = pool_of
+        self._prober = prober
+        self._draw = draw
+        self._serving: dict[int, Upstream] = {}
+        self.current: Mapping[str, Upstream] = {}
+
+    def build(
+        self, services: Mapping[str, Service], budget: RetryBudget | None = None
+    ) -> dict[str, Upstream]:
+        """Return the services that have an address, by name; nothing runs for new ones yet.
+
+        Raises ValueError for an address that cannot be used.
+        """
+        wanted = budget or RetryBudget()
+        made: dict[str, Upstream] = {}
+        by_service: dict[int, Upstream] = {}
+        for name, service in services.items():
+            if not service.endpoints:
+                continue
+            known = by_service.get(id(service))
+            if known is None:
+                known = by_service[id(service)] = self._upstream(service, wanted)
+            made[name] = known
+        return made
+
+    def settle(self, current: Mapping[str, Upstream]) -> None:
+        """Serve with these from now on: start what is new, end what is not used any more."""
+        before, self.current = self._serving, current
+        self._serving = {id(one): one for one in current.values()}
+        for key, upstream in before.items():
+            if key not in self._serving:
+                upstream.close()
+        for key, upstream in self._serving.items():
+            if key not in before:
+                upstream.start()
+
+    async def aclose(self) -> None:
+        """End everything that runs, and wait for its end."""
+        ending = [task for one in self._serving.values() for task in one.tasks]
+        self.settle({})
+        await asyncio.gather(*ending, return_exceptions=True)
+
+    def _upstream(self, service: Service, budget: RetryBudget) -> Upstream:
+        before = self.current.get(service.name)
+        targets = [self._target(service, endpoint, before) for endpoint in service.endpoints]
+        if before is not None and _is_same(before, service, targets, budget):
+            return before
+        upstream = Upstream(
+            service,
+            targets,
+            budget=budget,
+            breaker=_breaker(service, before),
+            slots=_slots(service, before),
+            prober=self._prober,
+            draw=self._draw,
+        )
+        if before is not None:
+            # Counters that Prometheus sees never go back.
+            upstream.retries = before.retries
+            upstream.retries_refused = before.retries_refused
+            upstream.ejections = before.ejections
+        return upstream
+
+    def _target(self, service: Service, endpoint: Endpoint, before: Upstream | None) -> Target:
+        pool = self._pool_of(service, endpoint)
+        target = Target(
+            str(pool.target),
+            pool,
+            endpoint.weight,
+            Outlier(service.ejection) if service.ejection and len(service.endpoints) > 1 else None,
+            HealthTally(service.probe) if service.probe is not None else None,
+        )
+        for old in before.targets if before is not None else ():
+            if old.pool is pool:
+                _inherit(target, old)
+        return target
+
+
+def _is_same(
+    before: Upstream, service: Service, targets: Sequence[Target], budget: RetryBudget
+) -> bool:
+    """Tell whether nothing changed, a renewed certificate (with new connections) included."""
+    pools = [target.pool for target in targets]
+    known = [target.pool for target in before.targets]
+    return before.service == service and before.budget == budget and known == pools
+
+
+def _inherit(target: Target, old: Target) -> None:
+    """Keep what was learned about a target under rules that are the same."""
+    outlier, tally = target.outlier, target.tally
+    if outlier and old.outlier and outlier.policy == old.outlier.policy:
+        target.outlier = old.outlier
+    if tally and old.tally and tally.policy == old.tally.policy:
+        target.tally = old.tally
+
+
+def _breaker(service: Service, before: Upstream | None) -> Breaker | None:
+    if service.breaker is None:
+        return None
+    old = before.breaker if before is not None else None
+    return old if old is not None and old.policy == service.breaker else Breaker(service.breaker)
+
+
+def _slots(service: Service, before: Upstream | None) -> Slots | None:
+    if service.concurrency is None:
+        return None
+    old = before.slots if before is not None else None
+    keeps = old is not None and old.policy == service.concurrency
+    return old if keeps else Slots(service.concurrency)
