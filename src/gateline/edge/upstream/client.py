@@ -10,7 +10,7 @@ from gateline.edge.upstream.request import BodyStream, Headers
 from gateline.edge.upstream.response import Response
 from gateline.edge.upstream.target import Target
 from gateline.edge.upstream.tls import TlsContexts
-from gateline.policy.services import Service, TlsPolicy
+from gateline.policy.services import Endpoint, Service, TlsPolicy
 
 
 class Client:
@@ -43,13 +43,13 @@ class Client:
             pool = self._pools[target, limits] = _new_pool(target, limits)
         return pool
 
-    def pool_for(self, service: Service, url: str) -> Pool:
-        """Return the pool for one of a service's addresses, as the service wants it.
+    def pool_for(self, service: Service, endpoint: Endpoint) -> Pool:
+        """Return the pool for one of a service's endpoints, as the service wants it.
 
         The same wishes for the same address give the same pool, whichever service has them.
         Raise ValueError for an address, a certificate or a protocol that cannot be used.
         """
-        http2 = service.protocol == "http2"
+        url, http2 = endpoint.url, service.protocol == "http2"
         policy = service.tls or TlsPolicy()
         tls = self._tls.get(policy, http2=http2) if url.startswith("https:") else None
         target = Target.parse(url, tls=tls, server_name=policy.server_name, http2=http2)

@@ -5,8 +5,7 @@ import contextlib
 from collections import deque
 
 from gateline.edge.upstream.connection import Connection
-from gateline.edge.upstream.dialing import Dialer
-from gateline.edge.upstream.errors import ConnectFailed, PoolExhausted, UpstreamTimeout
+from gateline.edge.upstream.errors import PoolExhausted, UpstreamTimeout
 from gateline.edge.upstream.pool import Limits, Pool
 from gateline.edge.upstream.request import BodyStream, HeadEncoder, Headers, framing_of
 from gateline.edge.upstream.resolving import Addresses, Lookup, look_up
@@ -23,25 +22,18 @@ class Http1Pool(Pool):
     connections go there and those to addresses that are gone end with their exchange.
     """
 
-    __slots__ = ("_closing", "_connections", "_dialer", "_drained", "_encoder", "_idle", "_line")
+    __slots__ = ("_closing", "_connections", "_drained", "_encoder", "_idle", "_line")
 
     def __init__(
         self, target: Target, limits: Limits | None = None, *, look_up: Lookup = look_up
     ) -> None:
-        super().__init__(target, limits)
+        super().__init__(target, limits, look_up=look_up)
         self._encoder = HeadEncoder()
         self._connections: set[Connection] = set()
         self._idle: deque[Connection] = deque()
         self._line: Line[Connection] = Line()
         self._drained: asyncio.Future[None] | None = None
         self._closing = False
-        self._dialer = Dialer(
-            target,
-            self.limits.dns_seconds,
-            moved=self._leave,
-            in_use=lambda: bool(self._connections),
-            look_up=look_up,
-        )
 
     @property
     def open(self) -> int:
@@ -198,13 +190,6 @@ class Http1Pool(Pool):
             raise self._connect_error(error) from error
         self.opened_total += 1
         connection.leaving = not self._dialer.is_current(connection.address)
-
-    def _connect_error(self, error: BaseException) -> BaseException:
-        if isinstance(error, TimeoutError):
-            return UpstreamTimeout("connect")
-        if isinstance(error, (OSError, UnicodeError)):
-            return ConnectFailed(f"{self.target}: {error}")
-        return error
 
     def _leave(self, addresses: Addresses) -> None:
         """End the connections to other addresses than these, each after its exchange."""

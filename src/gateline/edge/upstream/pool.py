@@ -1,9 +1,14 @@
 """What every pool of connections to an upstream tells, whatever protocol it speaks."""
 
+import asyncio
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import cast
 
+from gateline.edge.upstream.dialing import Dialer
+from gateline.edge.upstream.errors import ConnectFailed, UpstreamTimeout
 from gateline.edge.upstream.request import BodyStream, Headers
+from gateline.edge.upstream.resolving import Addresses, Lookup, look_up
 from gateline.edge.upstream.response import Response
 from gateline.edge.upstream.target import Target
 
@@ -37,13 +42,22 @@ class Pool(ABC):
     `opened_total` counts connections, `reused_total` requests that found one open.
     """
 
-    __slots__ = ("limits", "opened_total", "reused_total", "target")
+    __slots__ = ("_dialer", "limits", "opened_total", "reused_total", "target")
 
-    def __init__(self, target: Target, limits: Limits | None = None) -> None:
+    def __init__(
+        self, target: Target, limits: Limits | None = None, *, look_up: Lookup = look_up
+    ) -> None:
         self.target = target
         self.limits = Limits() if limits is None else limits
         self.opened_total = 0
         self.reused_total = 0
+        self._dialer = Dialer(
+            target,
+            self.limits.dns_seconds,
+            moved=self._leave,
+            in_use=lambda: self.open > 0,
+            look_up=look_up,
+        )
 
     @property
     @abstractmethod
@@ -89,3 +103,40 @@ class Pool(ABC):
     @abstractmethod
     async def aclose(self, grace: float = 0.0) -> None:
         """Refuse new requests, let those in flight finish within `grace` seconds, then cut them."""
+
+    async def check(self, deadline: float) -> None:
+        """Open a connection that is used for nothing; raise ConnectFailed or UpstreamTimeout."""
+        visit = _Visit()
+        try:
+            await self._dialer.dial(visit, deadline)
+        except (OSError, UnicodeError) as error:
+            raise self._connect_error(error) from error
+        finally:
+            visit.leave()
+
+    @abstractmethod
+    def _leave(self, addresses: Addresses) -> None:
+        """End the connections to other addresses than these, each after its exchanges."""
+
+    def _connect_error(self, error: BaseException) -> BaseException:
+        """Return what a failure to connect means to those who send requests."""
+        if isinstance(error, TimeoutError):
+            return UpstreamTimeout("connect")
+        if isinstance(error, (OSError, UnicodeError)):
+            return ConnectFailed(f"{self.target}: {error}")
+        return error
+
+
+class _Visit(asyncio.Protocol):
+    """A connection that only shows that one comes about."""
+
+    _transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember what is to be closed."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
+
+    def leave(self) -> None:
+        """Close the socket if there is one."""
+        if self._transport is not None:
+            self._transport.abort()
