@@ -131,7 +131,7 @@ class Forwarder:
             upstream,
             exchange.method.encode("ascii"),
             path,
-            _headers(exchange, route),
+            request_headers(exchange, route),
             body,
             loop.time() + seconds,
             patience,
@@ -211,7 +211,7 @@ async def _body(exchange: Exchange, most: int) -> bytes | BodyStream:
     return BodyStream(body, None if length is None else int(length))
 
 
-def _headers(exchange: Exchange, route: Route) -> Headers:
+def request_headers(exchange: Exchange, route: Route) -> Headers:
     """Return the headers for the service: the client's that may pass, then our own."""
     fields = exchange.fields
     known = exchange.identity is not None
