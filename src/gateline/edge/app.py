@@ -23,6 +23,7 @@ from gateline.edge.sessions import SessionMemory
 from gateline.edge.sockets.entrance import Entrance
 from gateline.edge.sockets.fan_out import FanOut
 from gateline.edge.sockets.guests import Guests
+from gateline.edge.sockets.proxying import SocketProxy
 from gateline.edge.sockets.socket_io import SocketIo
 from gateline.edge.telemetry import Telemetry
 from gateline.edge.upstream import Client
@@ -52,6 +53,7 @@ class Parts:
     socket_io: SocketIo
     fan_out: FanOut
     guests: Guests
+    proxy: SocketProxy
 
 
 class Edge:
@@ -104,6 +106,7 @@ class Edge:
                 parts.fan_out.run,
                 parts.guests.run,
                 parts.socket_io.run,
+                parts.proxy.run,
                 partial(_tick, parts),
             )
         ]
@@ -126,6 +129,7 @@ class Edge:
             return
         await parts.entrance.drain()
         await parts.socket_io.close()
+        parts.proxy.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -21,7 +21,9 @@ from gateline.edge.sessions import SessionMemory
 from gateline.edge.sockets.entrance import LIVE, SOCKET_IO, Doorkeeper, Entrance, socket_routes
 from gateline.edge.sockets.fan_out import FanOut
 from gateline.edge.sockets.guests import Guests
+from gateline.edge.sockets.opening import Opener
 from gateline.edge.sockets.plain import PlainDashboard
+from gateline.edge.sockets.proxying import Patience, SocketProxy
 from gateline.edge.sockets.snapshot import Snapshot
 from gateline.edge.sockets.socket_io import Register, SocketIo
 from gateline.edge.telemetry import Telemetry
@@ -47,18 +49,9 @@ def compose(settings: Settings, records: Backlog[Entry], register: Register | No
     own events to the Socket.IO server.
     """
     client = Client()
-    plan = load_plan(settings)
-    lasting = Lasting(client)
-    gateway = build(plan, lasting, own_routes(plan))
-    upstreams = gateway.upstreams
     store = kv.connect_async(settings)
     tokens = Tokens.from_settings(settings)
     sessions = SessionMemory(store, tokens, idle_seconds=settings.session_idle_seconds)
-    health = Health(client, _health_pools(upstreams), store, auth=_AUTH)
-    in_flight = InFlight()
-    access_log = _access_log(settings)
-    telemetry = Telemetry(store, _own_name(), records=records, in_flight=lambda: len(in_flight))
-    recorder = Recorder(access_log, telemetry)
     fan_out, guests, snapshot = FanOut(store), Guests(sessions), Snapshot(store)
     socket_io = SocketIo(
         fan_out,
@@ -67,8 +60,19 @@ def compose(settings: Settings, records: Backlog[Entry], register: Register | No
         transports=settings.gateline_socketio_transports,
         register=register,
     )
+    patience = Patience(idle=settings.gateline_socket_idle)
+    proxy = SocketProxy(Opener(), guests, sessions, patience=patience)
+    doorkeeper = Doorkeeper(socket_io, proxy, most=settings.gateline_max_sockets)
+    plan = load_plan(settings)
+    lasting = Lasting(client, sockets=doorkeeper)
+    gateway = build(plan, lasting, own_routes(plan))
+    upstreams = gateway.upstreams
+    health = Health(client, _health_pools(upstreams), store, auth=_AUTH)
+    in_flight = InFlight()
+    access_log = _access_log(settings)
+    telemetry = Telemetry(store, _own_name(), records=records, in_flight=lambda: len(in_flight))
+    recorder = Recorder(access_log, telemetry)
     description = Description(client, _processes(upstreams), gateway.door.routes, plan.services)
-    doorkeeper = Doorkeeper(socket_io, most=settings.gateline_max_sockets)
     pipeline = Pipeline(
         gateway,
         sessions=sessions,
@@ -101,12 +105,14 @@ def compose(settings: Settings, records: Backlog[Entry], register: Register | No
         entrance=Entrance(
             pipeline,
             doorkeeper,
+            proxy=proxy,
             plain=PlainDashboard(fan_out, guests, snapshot),
             socket_io=socket_io,
         ),
         socket_io=socket_io,
         fan_out=fan_out,
         guests=guests,
+        proxy=proxy,
     )
 
 

@@ -77,6 +77,9 @@ ROLE_MISSING: Final = _reason(
 CROSS_SITE: Final = _reason(
     "cross_site", 403, "Cross-site request refused", "Another site may not send this request."
 )
+SOCKET_NOT_ALLOWED: Final = _reason(
+    "socket_not_allowed", 403, "WebSocket refused", "This address takes no WebSockets."
+)
 SERVICE_KEY_INVALID: Final = _reason(
     "service_key_invalid", 403, "Invalid service key", "A valid service key is needed."
 )

@@ -1,4 +1,9 @@
-"""Live events for the control room: `/ws/dashboard`, as a plain WebSocket and by Socket.IO.
+"""WebSockets: those that go to services, and live events for the control room.
+
+A WebSocket on the route of a service is admitted as a request is and then passed on as it is,
+messages, subprotocol and close codes (`proxying`).
+
+Live events are at `/ws/dashboard`, as a plain WebSocket and by Socket.IO.
 
 Both need an administrator's session (bearer token, or the cookie from one of our own pages) when
 they connect and as long as they are open. Events are `hello` (first: traffic of the last minute),

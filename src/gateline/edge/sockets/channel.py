@@ -7,6 +7,7 @@ that takes nothing blocks `send()`, so every send has a deadline.
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from gateline.edge.exchange import Message, Receive, Send
@@ -28,13 +29,32 @@ class ChannelClosed(Exception):
 class Channel:
     """A WebSocket whose `websocket.connect` was received; `start` before anything else.
 
-    Neither `receive` nor `send` may be called by others afterwards.
+    Neither `receive` nor `send` may be called by others afterwards. `left_with` is the code with
+    which the client left, `closed_with` that with which it was closed here.
     """
+
+    __slots__ = (
+        "_closing",
+        "_gone",
+        "_inbox",
+        "_most_bytes",
+        "_pump",
+        "_receive",
+        "_send",
+        "_sink",
+        "closed_with",
+        "heard",
+        "left_with",
+    )
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
         self._send = send
         self._inbox: asyncio.Queue[Message] = asyncio.Queue(_MOST_WAITING)
+        self._sink: Callable[[Message], Awaitable[None]] = self._inbox.put
+        self._most_bytes = _MOST_BYTES
+        self.left_with: int | None = None
+        self.closed_with: int | None = None
         self._pump: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._gone = asyncio.Event()
@@ -44,6 +64,14 @@ class Channel:
         """Receive from now on."""
         self.heard = asyncio.get_running_loop().time()
         self._pump = asyncio.create_task(self._receive_all())
+
+    def pass_to(self, sink: Callable[[Message], Awaitable[None]], most_bytes: int) -> None:
+        """Give each message to `sink` instead of keeping it for `next`; while it waits, we do.
+
+        To be called before the socket is accepted. `most_bytes` bounds one message.
+        """
+        self._sink = sink
+        self._most_bytes = most_bytes
 
     async def until_gone(self) -> None:
         """Wait until the client leaves or the socket is closed."""
@@ -95,6 +123,7 @@ class Channel:
 
     async def _close(self, code: int, reason: str) -> None:
         left = self._gone.is_set()
+        self.closed_with = code
         self._gone.set()
         if self._pump is not None:
             self._pump.cancel()
@@ -111,13 +140,14 @@ class Channel:
         while True:
             message = await self._receive()
             if message["type"] != "websocket.receive":
+                self.left_with = message.get("code")
                 self._gone.set()
                 return
             self.heard = loop.time()
-            if len(message.get("text") or message.get("bytes") or "") > _MOST_BYTES:
+            if len(message.get("text") or message.get("bytes") or "") > self._most_bytes:
                 # Closing cancels this very task: another one has to do it.
                 self._closing = self._closing or asyncio.create_task(
                     self._close(TOO_BIG, "payload_too_large")
                 )
                 return
-            await self._inbox.put(message)
+            await self._sink(message)

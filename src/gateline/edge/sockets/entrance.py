@@ -6,7 +6,6 @@ the server does not count upgraded connections.
 """
 
 import asyncio
-import contextlib
 from time import perf_counter
 from typing import Final
 
@@ -14,8 +13,10 @@ from gateline.edge import answers
 from gateline.edge.bodies import RequestBody
 from gateline.edge.exchange import Exchange, Message, Receive, Refused, Scope, Send
 from gateline.edge.pipeline import Pipeline
-from gateline.edge.sockets.channel import RESTART, Channel, ChannelClosed
+from gateline.edge.sockets.channel import RESTART, Channel
+from gateline.edge.sockets.handshake import Handshake
 from gateline.edge.sockets.plain import PlainDashboard
+from gateline.edge.sockets.proxying import SocketProxy, session_token
 from gateline.edge.sockets.socket_io import TOKEN, SocketIo, replay
 from gateline.policy.origins import is_cross_site
 from gateline.policy.reasons import CROSS_SITE, OVERLOADED, UPGRADE_REQUIRED
@@ -28,7 +29,6 @@ ADMINS: Final = frozenset({"admin"})
 _SWITCHING: Final = 101
 _UNSAFE: Final = "POST"
 _MOST_BODY_BYTES: Final = 64 * 1024
-_BEARER: Final = b"Bearer "
 
 
 def socket_routes() -> tuple[Route, ...]:
@@ -40,23 +40,6 @@ def socket_routes() -> tuple[Route, ...]:
     )
 
 
-class Handshake:
-    """The answer to a handshake: nothing yet when it is admitted, a refusal as HTTP otherwise."""
-
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
-
-    async def __call__(self, message: Message) -> None:
-        """Send a part of the refusal; the pipeline speaks HTTP."""
-        with contextlib.suppress(ChannelClosed):
-            await self._channel.send({**message, "type": f"websocket.{message['type']}"})
-
-    async def until_gone(self) -> Message:
-        """Stand in for the request's `receive`: it has no body, the client can only leave."""
-        await self._channel.until_gone()
-        return {"type": "http.disconnect"}
-
-
 class Doorkeeper:
     """Decides, as the last word of the pipeline, whether a socket comes in.
 
@@ -64,9 +47,11 @@ class Doorkeeper:
     cookie although their pages are not ours.
     """
 
-    def __init__(self, socket_io: SocketIo, *, most: int) -> None:
+    def __init__(self, socket_io: SocketIo, proxy: SocketProxy, *, most: int) -> None:
         self._socket_io = socket_io
+        self._proxy = proxy
         self._most = most
+        self._coming = 0
         self.channels: set[Channel] = set()
         self.draining = False
 
@@ -89,8 +74,20 @@ class Doorkeeper:
             return
         await _long_poll(self._socket_io, exchange)
 
+    async def admit(self, exchange: Exchange, route: Route, destination: Destination) -> None:
+        """Let a socket in that a service takes; the pipeline's `Sockets`."""
+        if exchange.cookie_token is not None:
+            self._refuse_cross_site(exchange)
+        self._refuse_beyond_limit()
+        self._coming += 1
+        try:
+            await self._proxy.open(exchange, route, destination)
+        finally:
+            self._coming -= 1
+
     def _refuse_beyond_limit(self) -> None:
-        if self.draining or len(self.channels) + self._socket_io.polling >= self._most:
+        here = len(self.channels) + self._socket_io.polling + self._coming
+        if self.draining or here >= self._most:
             raise Refused(OVERLOADED, [(b"retry-after", b"5")])
 
     @staticmethod
@@ -120,11 +117,13 @@ class Entrance:
         pipeline: Pipeline,
         doorkeeper: Doorkeeper,
         *,
+        proxy: SocketProxy,
         plain: PlainDashboard,
         socket_io: SocketIo,
     ) -> None:
         self._pipeline = pipeline
         self._doorkeeper = doorkeeper
+        self._proxy = proxy
         self._plain = plain
         self._socket_io = socket_io
 
@@ -134,7 +133,7 @@ class Entrance:
         if connect["type"] != "websocket.connect":
             return
         channel = Channel(receive, send)
-        handshake = Handshake(channel)
+        handshake = Handshake(channel, scope["subprotocols"])
         channel.start()
         request = {**scope, "method": "GET", "scheme": _http(scope["scheme"])}
         exchange = await self._pipeline.handle(request, handshake.until_gone, handshake)
@@ -143,7 +142,10 @@ class Entrance:
             return
         self._doorkeeper.channels.add(channel)
         try:
-            await self._serve(exchange, channel, scope, connect)
+            if handshake.upstream is not None:
+                await self._proxy.serve(exchange, handshake, channel)
+            else:
+                await self._serve(exchange, channel, scope, connect)
         finally:
             self._doorkeeper.channels.discard(channel)
             await channel.abandon()
@@ -158,7 +160,7 @@ class Entrance:
     async def _serve(
         self, exchange: Exchange, channel: Channel, scope: Scope, connect: Message
     ) -> None:
-        token = _token(exchange)
+        token = session_token(exchange)
         if exchange.route is not None and exchange.route.destination == Destination(LIVE):
             await self._plain.serve(channel, token or "", ADMINS)
             return
@@ -187,16 +189,9 @@ async def _long_poll(socket_io: SocketIo, exchange: Exchange) -> None:
         "query_string": exchange.query,
         "headers": exchange.headers,
         "scheme": exchange.scheme,
-        TOKEN: _token(exchange),
+        TOKEN: session_token(exchange),
     }
     await socket_io.handle(scope, replay(request, exchange.receive), answer)
-
-
-def _token(exchange: Exchange) -> str | None:
-    """Return the token of the identity that the pipeline found."""
-    headers = dict(exchange.identity_headers)
-    authorization = headers.get(b"authorization")
-    return None if authorization is None else authorization.removeprefix(_BEARER).decode("ascii")
 
 
 def _http(scheme: str) -> str:

@@ -51,7 +51,17 @@ class Guests:
         """Look until cancelled."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            await asyncio.gather(*(self._look_after(guest) for guest in list(self._guests)))
+            now = asyncio.get_running_loop().time()
+            unsure = [guest for guest in self._guests if not self._is_welcome(guest, now)]
+            await asyncio.gather(*map(self._look_after, unsure))
+
+    def _is_welcome(self, guest: Guest, now: float) -> bool:
+        """Tell, from memory alone, that this guest may stay; most may, most of the time."""
+        known = self._sessions.peek(guest.token, now)
+        if known is None or _refusal(known, guest.roles) is not None:
+            return False
+        guest.unknown_since = None
+        return True
 
     async def _look_after(self, guest: Guest) -> None:
         now = asyncio.get_running_loop().time()

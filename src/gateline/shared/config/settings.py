@@ -329,6 +329,12 @@ class Settings(Rules):
         "Live connections (WebSocket and Socket.IO) that one worker of the edge holds.",
         "GATELINE_MAX_SOCKETS",
     )
+    gateline_socket_idle: Seconds = _setting(
+        3600,
+        "Sockets",
+        "Seconds without a message after which a WebSocket to a service is closed.",
+        "GATELINE_SOCKET_IDLE",
+    )
 
     admin_username: str = _setting(
         "admin", "Accounts", "User name of the first administrator.", "ADMIN_USERNAME"

@@ -1,0 +1,172 @@
+"""Open a WebSocket to a service on behalf of a client: choose a target, connect, shake hands."""
+
+import asyncio
+from collections.abc import Collection
+from time import perf_counter
+from typing import Final
+
+from websockets.http11 import Response
+
+from gateline.edge import answers
+from gateline.edge.exchange import Exchange, Refused
+from gateline.edge.forwarding import request_headers
+from gateline.edge.sockets.handshake import Handshake
+from gateline.edge.sockets.upstream import UpstreamSocket
+from gateline.edge.upstream import ConnectFailed, UpstreamError, UpstreamTimeout
+from gateline.edge.upstream import Target as Address
+from gateline.edge.upstream.dialing import Dialer
+from gateline.edge.upstream.request import HeadEncoder
+from gateline.edge.upstream.resolving import Addresses
+from gateline.edge.upstreams.target import Target
+from gateline.edge.upstreams.upstream import Upstream
+from gateline.policy.headers import Headers, forward_response_headers
+from gateline.policy.reasons import NO_ROUTE, REASONS, UPSTREAM_INVALID
+from gateline.policy.routes import Destination, Route
+
+_SWITCHING: Final = 101
+_GET: Final = b"GET"
+_OWN: Final = b"sec-websocket-"
+
+
+class Opener:
+    """Opens the upstream ends; it knows the addresses of names as long as one is connected."""
+
+    def __init__(self) -> None:
+        self._encoder = HeadEncoder()
+        self._dialers: dict[Address, Dialer] = {}
+
+    def close(self) -> None:
+        """Look up no more names."""
+        for dialer in self._dialers.values():
+            dialer.close()
+
+    async def open(self, exchange: Exchange, route: Route, destination: Destination) -> None:
+        """Have a service take the socket; its refusal is answered as it came.
+
+        Afterwards the exchange's status is 101 and its handshake has the upstream's end, or it is
+        answered. Raise Refused when no service could be asked.
+        """
+        upstream = exchange.gateway.upstreams.get(destination.service)
+        if upstream is None:
+            raise Refused(NO_ROUTE)
+        exchange.service = destination.service
+        path = destination.path(exchange.path, upstream.service.prefix).encode("ascii")
+        if exchange.query:
+            path = path + b"?" + exchange.query
+        asked = perf_counter()
+        try:
+            socket, response = await self._ask(exchange, route, upstream, path)
+        except UpstreamError as error:
+            raise Refused(REASONS[error.reason]) from error
+        finally:
+            exchange.upstream_seconds = perf_counter() - asked
+        if response.status_code == _SWITCHING:
+            exchange.status = _SWITCHING
+            _handshake(exchange).upstream = socket
+            return
+        socket.abort()
+        await _pass_refusal(exchange, response)
+
+    async def _ask(
+        self, exchange: Exchange, route: Route, upstream: Upstream, path: bytes
+    ) -> tuple[UpstreamSocket, Response]:
+        """Ask one target after the other, until one takes the connection."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + (route.timeout or upstream.service.timeout)
+        headers = _without_handshake(request_headers(exchange, route))
+        tried: list[Target] = []
+        while True:
+            if tried:
+                target = upstream.choose_besides(exchange, tried)
+            else:
+                target = upstream.choose(exchange)
+            tried.append(target)
+            exchange.attempts += 1
+            exchange.target = target.name
+            try:
+                return await self._attempt(exchange, route, upstream, target, path, headers, until)
+            except UpstreamError as error:
+                upstream.failed(target, loop.time(), unavailable=True)
+                is_last = len(tried) >= max(1, upstream.service.retry.attempts)
+                if (
+                    is_last
+                    or not isinstance(error, ConnectFailed)
+                    or not upstream.has_others(tried)
+                ):
+                    raise
+
+    async def _attempt(
+        self,
+        exchange: Exchange,
+        route: Route,
+        upstream: Upstream,
+        target: Target,
+        path: bytes,
+        headers: Headers,
+        until: float,
+    ) -> tuple[UpstreamSocket, Response]:
+        most = route.max_body_bytes or exchange.gateway.plan.max_body_bytes
+        socket = UpstreamSocket(_handshake(exchange).subprotocols, most)
+        address = target.pool.target
+        fields = [*socket.fields(), *headers]
+        head = self._encoder.encode(_GET, path, fields, b"", address.authority)
+        loop = asyncio.get_running_loop()
+        try:
+            connecting = min(until, loop.time() + upstream.service.connect_timeout)
+            await self._dial(address, target.pool.limits.dns_seconds, socket, connecting)
+            async with asyncio.timeout_at(until):
+                return socket, await socket.open(head)
+        except TimeoutError:
+            socket.abort()
+            raise UpstreamTimeout("response") from None
+        except BaseException:
+            socket.abort()
+            raise
+
+    async def _dial(
+        self, address: Address, dns_seconds: float, socket: UpstreamSocket, until: float
+    ) -> None:
+        dialer = self._dialers.get(address)
+        if dialer is None:
+            dialer = self._dialers[address] = Dialer(
+                address, dns_seconds, moved=_stay, in_use=lambda: False
+            )
+        try:
+            await dialer.dial(socket, until)
+        except TimeoutError:
+            raise UpstreamTimeout("connect") from None
+        except (OSError, UnicodeError) as error:
+            raise ConnectFailed(f"{address}: {error}") from error
+
+
+def _may_try_again(upstream: Upstream, tried: Collection[Target]) -> bool:
+    return len(tried) < upstream.service.retry.attempts and upstream.has_others(tried)
+
+
+def _handshake(exchange: Exchange) -> Handshake:
+    send = exchange.send
+    if not isinstance(send, Handshake):
+        msg = "not the exchange of a handshake"
+        raise TypeError(msg)
+    return send
+
+
+def _without_handshake(headers: Headers) -> Headers:
+    """Leave out the client's own handshake: the service gets one of ours."""
+    return [pair for pair in headers if not pair[0].startswith(_OWN)]
+
+
+async def _pass_refusal(exchange: Exchange, response: Response) -> None:
+    """Answer with what the service said instead of taking the socket."""
+    if not 200 <= response.status_code <= 599:
+        raise Refused(UPSTREAM_INVALID)
+    pairs = [
+        (name.encode("latin-1", "replace"), value.encode("utf-8", "surrogateescape"))
+        for name, value in response.headers.raw_items()
+    ]
+    body = bytes(response.body or b"")
+    await answers.send_whole(exchange, response.status_code, forward_response_headers(pairs), body)
+
+
+def _stay(_: Addresses) -> None:
+    """Leave open sockets where they are when a name leads elsewhere."""
