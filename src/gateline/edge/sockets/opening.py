@@ -87,12 +87,7 @@ class Opener:
                 return await self._attempt(exchange, route, upstream, target, path, headers, until)
             except UpstreamError as error:
                 upstream.failed(target, loop.time(), unavailable=True)
-                is_last = len(tried) >= max(1, upstream.service.retry.attempts)
-                if (
-                    is_last
-                    or not isinstance(error, ConnectFailed)
-                    or not upstream.has_others(tried)
-                ):
+                if not isinstance(error, ConnectFailed) or not _may_try_again(upstream, tried):
                     raise
 
     async def _attempt(
