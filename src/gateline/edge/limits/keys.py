@@ -1,0 +1,74 @@
+"""Whom a request counts for: the value by which a limit is kept apart."""
+
+import hashlib
+import ipaddress
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from gateline.edge.exchange import Exchange
+from gateline.policy.gcra import LimitedBy, LimitRule
+
+KeyOf = Callable[[Exchange], str]
+
+_NETWORK_BITS: Final = 64
+_SERVICE_KEY: Final = b"x-service-key"
+
+
+def key_of(rule: LimitRule) -> KeyOf:
+    """Return the function that names whom a request counts for under this rule."""
+    if rule.by == "header":
+        return partial(_by_header, name=rule.header)
+    return _KEYS[rule.by]
+
+
+def _by_client(exchange: Exchange) -> str:
+    """Return the address; of IPv6 the network, for who has one address there has 2**64."""
+    client = exchange.client
+    return _network(client) if ":" in client else client
+
+
+def _by_user(exchange: Exchange) -> str:
+    identity = exchange.identity
+    if identity is None:
+        return _by_client(exchange)
+    return f"user:{identity.user_type}:{identity.user_id}:{identity.email}"
+
+
+def _by_service_key(exchange: Exchange) -> str:
+    """Return the key's hash: what is stored must not open anything."""
+    key = exchange.fields.get(_SERVICE_KEY) or exchange.fields.get(b"x-api-key")
+    return _by_client(exchange) if not key else f"key:{_digest(key)}"
+
+
+def _by_route(_: Exchange) -> str:
+    return "all"
+
+
+def _by_header(exchange: Exchange, *, name: bytes) -> str:
+    """Return the value's hash, so that a key is short; without the header the address."""
+    value = exchange.fields.get(name)
+    return _by_client(exchange) if value is None else f"value:{_digest(value)}"
+
+
+def _digest(value: bytes) -> str:
+    return hashlib.blake2b(value, digest_size=12).hexdigest()
+
+
+def _network(address: str) -> str:
+    try:
+        number = int(ipaddress.IPv6Address(address.partition("%")[0]))
+    except ValueError:
+        return address
+    mapped = ipaddress.IPv6Address(number).ipv4_mapped
+    if mapped is not None:
+        return str(mapped)
+    return str(ipaddress.IPv6Network((number, _NETWORK_BITS), strict=False).network_address)
+
+
+_KEYS: Final[dict[LimitedBy, KeyOf]] = {
+    "client": _by_client,
+    "user": _by_user,
+    "service_key": _by_service_key,
+    "route": _by_route,
+}

@@ -1,0 +1,125 @@
+"""The limits of one route, all of which must admit a request, and what its client is told."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol
+
+from gateline.edge.exchange import Exchange, Refused
+from gateline.edge.limits.rules import Counter
+from gateline.edge.limits.share import Share
+from gateline.policy.rate_limit_fields import (
+    Standing,
+    custom_fields,
+    policy_field,
+    policy_names,
+    retry_after,
+    state_field,
+)
+from gateline.policy.reasons import LIMIT_SPENT
+from gateline.policy.routes import Route
+
+
+class Decider(Protocol):
+    """Judges what cannot be judged at once."""
+
+    async def decide(self, share: Share, now: float) -> bool:
+        """Tell whether a request is admitted."""
+
+
+class LimitsTogether:
+    """Several limits that count the same requests. `clock` gives epoch seconds."""
+
+    __slots__ = ("_clock", "_decider", "_names", "_only", "_policy", "counters")
+
+    def __init__(
+        self,
+        decider: Decider,
+        counters: Sequence[Counter],
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        rules = [counter.rule for counter in counters]
+        self.counters = tuple(counters)
+        self._decider = decider
+        self._clock = clock
+        self._only = counters[0] if len(counters) == 1 else None
+        self._policy = policy_field(rules)
+        self._names = [name.encode("ascii") for name in policy_names(rules)]
+
+    def take(self, exchange: Exchange) -> Awaitable[None] | None:
+        """Count one request; raise Refused now or in what is returned, None when it is decided."""
+        counter = self._only
+        if counter is None:
+            return self._take_all(exchange)
+        now = asyncio.get_running_loop().time()
+        share = counter.share(exchange, now)
+        admitted = share.spend(now)
+        if admitted is None:
+            return self._take_all(exchange, share)
+        self._conclude(exchange, [share], admitted, now)
+        return None
+
+    async def _take_all(self, exchange: Exchange, unsure: Share | None = None) -> None:
+        """Ask each limit in turn; one that refuses gives back what those before it admitted.
+
+        `unsure` is a share that was asked and could not say.
+        """
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        taken: list[Share] = []
+        admitted = True
+        for counter in self.counters:
+            share = counter.share(exchange, now)
+            verdict = None if share is unsure else share.spend(now)
+            if verdict is None:
+                verdict = await self._decider.decide(share, now)
+                now = loop.time()
+            taken.append(share)
+            if not verdict:
+                admitted = False
+                for earlier in taken[:-1]:
+                    earlier.give_back()
+                break
+        self._conclude(exchange, taken, admitted, now)
+
+    def _conclude(
+        self, exchange: Exchange, shares: Sequence[Share], admitted: bool, now: float
+    ) -> None:
+        """Count, tell the client where it stands, and raise Refused if it must wait."""
+        standings = [share.standing(now) for share in shares]
+        if admitted:
+            for counter in self.counters:
+                counter.admitted += 1
+        else:
+            self.counters[len(shares) - 1].refused += 1
+        self._tell(exchange, standings, admitted)
+        if not admitted:
+            wait = retry_after(shares[-1].retry_after(now))
+            message = f"Too many requests. Wait {wait[1].decode('ascii')} s before the next one."
+            raise Refused(LIMIT_SPENT, [wait], message)
+
+    def _tell(self, exchange: Exchange, standings: Sequence[Standing], admitted: bool) -> None:
+        """Add the fields of all limits, and those by custom of the one that is nearest its end."""
+        tightest = len(standings) - 1
+        if admitted and tightest:
+            tightest = min(range(len(standings)), key=lambda index: standings[index].left)
+        rule, standing = self.counters[tightest].rule, standings[tightest]
+        headers = exchange.response_headers
+        headers += custom_fields(rule, standing, self._clock())
+        headers.append(self._policy)
+        headers.append(state_field(self._names[: len(standings)], standings))
+
+
+class RouteLimits:
+    """The limits of every route of one version of the gateway."""
+
+    __slots__ = ("by_route",)
+
+    def __init__(self, by_route: Mapping[str, LimitsTogether]) -> None:
+        self.by_route = by_route
+
+    def take(self, exchange: Exchange, route: Route) -> Awaitable[None] | None:
+        """Count one request of a route; raises Refused (`limit_spent`), now or when awaited."""
+        limits = self.by_route.get(route.name)
+        return None if limits is None else limits.take(exchange)
