@@ -1,15 +1,18 @@
 """Measure gateways side by side: CPU per request, requests per second, latency, memory.
 
     python benchmarks/run.py [--rounds 5] [--seconds 5] [--connections 32] [--only NAME ...]
+                             [--publish]
 
 Each contender runs on the first core; the upstream, the stores and the load run on the others. All
-take the same requests with the same session, in interleaved rounds.
+take the same requests with the same session, in interleaved rounds. One whose program this machine
+lacks is named and left out. `--publish` writes the table to docs/performance.md.
 """
 
 import argparse
 import contextlib
 import json
 import os
+import platform
 import re
 import shutil
 import signal
@@ -19,14 +22,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import psutil
 import requests
 
-from contenders import CONTENDERS, Contender
+from contenders import CONTENDERS, Contender, Stage
 from gateline.local.engines import Valkey, running
 from gateline.shared import kv
 from gateline.shared.config import Settings
@@ -37,7 +40,10 @@ _HERE = Path(__file__).parent
 _GATEWAY_CORE = "0"
 _OTHER_CORES = f"1-{max(1, (os.cpu_count() or 2) - 1)}"
 _PATH = "/api/v1/doctors/7"
-_READY_SECONDS = 10
+_READY_SECONDS = 15
+_SECRET = "a-key-for-benchmarks-only-0123456789abcdef"  # noqa: S105 - of nobody
+_PAGE = _HERE.parent / "docs" / "performance.md"
+_BEGIN, _END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +66,21 @@ def main() -> None:
     if shutil.which("wrk") is None:
         sys.exit("wrk is needed for the load: install it (apt-get install wrk)")
     chosen = [one for one in CONTENDERS if not options.only or one.name in options.only]
-    with _stage() as (environment, token):
+    for one in chosen:
+        if one.missing:
+            print(f"{one.name} does not take part: this machine has no {Path(one.program).name}")
+    chosen = [one for one in chosen if not one.missing]
+    with _stage() as stage:
         rounds = [
-            _measure(one, environment, token, options)
+            _measure(one, stage, options)
             for number in range(options.rounds)
             for one in _rotated(chosen, number)
         ]
-    _print_table(chosen, rounds)
+    table = _table(chosen, rounds)
+    print(table)
     _keep(rounds)
+    if options.publish:
+        _publish(table, options)
     if any(one.failed for one in rounds):
         sys.exit("some requests failed: these figures mean nothing")
 
@@ -78,6 +91,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--only", nargs="*", choices=[one.name for one in CONTENDERS])
+    parser.add_argument("--publish", action="store_true")
     return parser.parse_args()
 
 
@@ -88,8 +102,8 @@ def _rotated(contenders: list[Contender], number: int) -> list[Contender]:
 
 
 @contextlib.contextmanager
-def _stage() -> Iterator[tuple[dict[str, str], str]]:
-    """Run the store and the upstream; give the environment of a contender and a session's token."""
+def _stage() -> Iterator[Stage]:
+    """Run the store and the upstream, and open a session."""
     folder = Path(tempfile.mkdtemp(prefix="gateline-bench-"))
     upstream_port = _free_port()
     try:
@@ -97,9 +111,10 @@ def _stage() -> Iterator[tuple[dict[str, str], str]]:
         with running(valkey):
             environment = _environment(valkey.url(), f"http://127.0.0.1:{upstream_port}")
             command = [sys.executable, str(_HERE / "upstream.py"), str(upstream_port)]
-            with _process(command, _OTHER_CORES, environment, None, folder / "upstream.log"):
+            with _process(command, _OTHER_CORES, environment, folder / "upstream.log"):
                 _wait_until_answered(upstream_port, "")
-                yield environment, _session_token(environment)
+                token = _session_token(environment)
+                yield Stage(folder, 0, upstream_port, environment, token, _SECRET)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -110,7 +125,7 @@ def _environment(redis_url: str, upstream: str) -> dict[str, str]:
         "PATH": os.environ["PATH"],
         "HOME": os.environ.get("HOME", "/"),
         "FLASK_ENV": "development",
-        "SECRET_KEY": "a-key-for-benchmarks-only-0123456789abcdef",
+        "SECRET_KEY": _SECRET,
         "DATABASE_URL": "postgresql://unused@127.0.0.1:1/unused",
         "REDIS_URL": redis_url,
         "METRICS_PORT": "0",
@@ -132,14 +147,14 @@ def _session_token(environment: dict[str, str]) -> str:
 
 @contextlib.contextmanager
 def _process(
-    command: list[str], cores: str, environment: dict[str, str], folder: Path | None, log: Path
+    command: list[str], cores: str, environment: Mapping[str, str], log: Path
 ) -> Iterator[psutil.Process]:
     """Run a pinned process in a group of its own; end the group at the end."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             ["taskset", "-c", cores, *command],
             env=environment,
-            cwd=folder,
+            cwd=log.parent,
             stdout=output,
             stderr=output,
             start_new_session=True,
@@ -156,23 +171,20 @@ def _process(
                 process.wait()
 
 
-def _measure(
-    contender: Contender, environment: dict[str, str], token: str, options: argparse.Namespace
-) -> Round:
+def _measure(contender: Contender, stage: Stage, options: argparse.Namespace) -> Round:
     port = _free_port()
-    command = [word.format(port=port) for word in contender.command]
-    with (
-        tempfile.NamedTemporaryFile(suffix=".log") as log,
-        _process(command, _GATEWAY_CORE, environment, contender.folder, Path(log.name)) as process,
-    ):
+    folder = Path(tempfile.mkdtemp(prefix=f"{contender.name}-", dir=stage.folder))
+    command = contender.prepare(replace(stage, port=port, folder=folder))
+    log = folder / "output.log"
+    with _process(command, _GATEWAY_CORE, stage.environment, log) as process:
         try:
-            _wait_until_answered(port, token)
+            _wait_until_answered(port, stage.token)
         except SystemExit:
-            print(Path(log.name).read_text(), file=sys.stderr)
+            print(log.read_text(), file=sys.stderr)
             raise
-        _load(port, token, 1, options.connections)
+        _load(port, stage.token, 1, options.connections)
         before = _cpu_seconds(process)
-        output = _load(port, token, options.seconds, options.connections)
+        output = _load(port, stage.token, options.seconds, options.connections)
         cpu = _cpu_seconds(process) - before
         return _round(contender.name, output, cpu, _memory(process))
 
@@ -246,21 +258,40 @@ def _wait_until_answered(port: int, token: str) -> None:
     sys.exit(f"nothing answers on port {port}")
 
 
-def _print_table(contenders: list[Contender], rounds: list[Round]) -> None:
-    print(f"{'':16}{'CPU µs/request':>16}{'requests/s':>12}{'p50 ms':>9}{'p99 ms':>9}{'MB':>7}")
-    best = None
+def _table(contenders: list[Contender], rounds: list[Round]) -> str:
+    """Return the medians as a Markdown table, each compared with the first contender."""
+    lines = [
+        "| | CPU µs/request | times | requests/s | p50 ms | p99 ms | MB | what it does |",
+        "|---|---:|---:|---:|---:|---:|---:|---|",
+    ]
+    first = None
     for one in contenders:
         mine = [entry for entry in rounds if entry.contender == one.name]
-        medians = {
-            field: statistics.median(getattr(entry, field) for entry in mine)
+        cpu, rate, p50, p99, memory = (
+            statistics.median(getattr(entry, field) for entry in mine)
             for field in ("cpu_us", "per_second", "p50_ms", "p99_ms", "memory_mb")
-        }
-        best = best or medians["cpu_us"]
-        print(
-            f"{one.name:16}{medians['cpu_us']:16.1f}{medians['per_second']:12.0f}"
-            f"{medians['p50_ms']:9.2f}{medians['p99_ms']:9.2f}{medians['memory_mb']:7.0f}"
-            f"   x{medians['cpu_us'] / best:.1f}  {one.label}"
         )
+        first = first or cpu
+        lines.append(
+            f"| {one.name} | {cpu:.1f} | {cpu / first:.2f} | {rate:,.0f} | {p50:.2f} | {p99:.2f} "
+            f"| {memory:.0f} | {one.label} |"
+        )
+    return "\n".join(lines)
+
+
+def _publish(table: str, options: argparse.Namespace) -> None:
+    """Put the table into the page, between its marks."""
+    page = _PAGE.read_text(encoding="utf-8")
+    before, _, rest = page.partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    told = (
+        f"Median of {options.rounds} interleaved rounds of {options.seconds} s, "
+        f"{options.connections} connections, Python {platform.python_version()}, "
+        f"{os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}."
+    )
+    text = f"{before}{_BEGIN}\n\n{told}\n\n{table}\n\n{_END}{after}"
+    _PAGE.write_text(text, encoding="utf-8")
+    print(f"Written to {_PAGE}")
 
 
 def _keep(rounds: list[Round]) -> None:
