@@ -17,6 +17,7 @@ from gateline.edge.exchange import Receive, Scope, Send
 from gateline.edge.health import Health
 from gateline.edge.inflight import InFlight
 from gateline.edge.invalidation import InvalidationFeed
+from gateline.edge.limits import LimitKeeper
 from gateline.edge.pipeline import Pipeline
 from gateline.edge.record import Recorder
 from gateline.edge.sessions import SessionMemory
@@ -42,6 +43,7 @@ class Parts:
     pipeline: Pipeline
     client: Client
     kv: "Redis"
+    limits: LimitKeeper
     feed: InvalidationFeed
     sessions: SessionMemory
     in_flight: InFlight
@@ -100,6 +102,7 @@ class Edge:
             asyncio.create_task(_keep_running(work))
             for work in (
                 parts.feed.run,
+                parts.limits.run,
                 parts.in_flight.run,
                 parts.access_log.run,
                 parts.telemetry.run,

@@ -1,6 +1,7 @@
 """The composition root of the edge: settings in, parts out."""
 
 import os
+import secrets
 import socket
 import time
 from collections.abc import Mapping
@@ -9,11 +10,12 @@ from typing import Final
 from gateline.edge.access_log import AccessLog
 from gateline.edge.app import Parts
 from gateline.edge.cookie_renewal import CookieRenewer
-from gateline.edge.forwarding import Forwarder, Upstream
+from gateline.edge.forwarding import Forwarder
 from gateline.edge.gateway import Lasting, build
 from gateline.edge.health import Health
 from gateline.edge.inflight import InFlight
 from gateline.edge.invalidation import InvalidationFeed
+from gateline.edge.limits import LimitKeeper, ValkeyStore
 from gateline.edge.openapi import Description, Process
 from gateline.edge.pipeline import Pipeline
 from gateline.edge.record import Recorder
@@ -64,7 +66,13 @@ def compose(settings: Settings, records: Backlog[Entry], register: Register | No
     proxy = SocketProxy(Opener(), guests, sessions, patience=patience)
     doorkeeper = Doorkeeper(socket_io, proxy, most=settings.gateline_max_sockets)
     plan = load_plan(settings)
-    lasting = Lasting(client, sockets=doorkeeper)
+    limits = LimitKeeper(ValkeyStore(store, secrets.token_hex(4)))
+    lasting = Lasting(
+        client,
+        limits=limits.for_plan,
+        sockets=doorkeeper,
+        settled=(limits.settled,),
+    )
     gateway = build(plan, lasting, own_routes(plan))
     upstreams = gateway.upstreams
     health = Health(client, _health_pools(upstreams), store, auth=_AUTH)
@@ -95,6 +103,7 @@ def compose(settings: Settings, records: Backlog[Entry], register: Register | No
         pipeline=pipeline,
         client=client,
         kv=store,
+        limits=limits,
         feed=InvalidationFeed(store, sessions),
         sessions=sessions,
         in_flight=in_flight,

@@ -6,5 +6,6 @@ together still holds.
 """
 
 from gateline.edge.limits.keeper import LimitKeeper
+from gateline.edge.limits.store import ValkeyStore
 
-__all__ = ["LimitKeeper"]
+__all__ = ["LimitKeeper", "ValkeyStore"]

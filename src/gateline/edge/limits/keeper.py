@@ -5,15 +5,20 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from gateline.edge.limits.figures import Figures
 from gateline.edge.limits.rules import Counter
 from gateline.edge.limits.share import Share, Waiter, wait_on
 from gateline.edge.limits.store import Store, StoreAway
 from gateline.edge.limits.together import LimitsTogether, RouteLimits
+from gateline.policy.credentials import ApiKey
 from gateline.policy.gcra import LimitRule
 from gateline.shared.gateway import GatewayPlan
+
+if TYPE_CHECKING:
+    from gateline.edge.gateway import Gateway
 
 _TICK_SECONDS: Final = 0.5
 _SWEEP_TICKS: Final = 10
@@ -39,23 +44,30 @@ class LimitKeeper:
         self.edges = 1
         self.away = False
 
-    def for_plan(self, plan: GatewayPlan) -> "RouteLimits | None":
+    def for_plan(self, plan: GatewayPlan) -> RouteLimits | None:
         """Return what decides the limits of a plan's routes; counts of unchanged ones go on."""
         by_route = {route.name: self.together(route.name, route.limits) for route in plan.routes}
         found = {name: limits for name, limits in by_route.items() if limits is not None}
         return RouteLimits(found) if found else None
 
-    def together(self, name: str, rules: Sequence[LimitRule]) -> "LimitsTogether | None":
+    def together(self, name: str, rules: Sequence[LimitRule]) -> LimitsTogether | None:
         """Return what decides several limits that must all admit; None for none."""
         if not rules:
             return None
         counters = [self._counter(name, rules, at) for at in range(len(rules))]
         return LimitsTogether(self, counters, clock=self._clock)
 
-    def retain(self, in_use: "RouteLimits | None", *more: "LimitsTogether") -> None:
-        """Forget the counters that no limit of the version that serves now uses."""
-        together = [*(in_use.by_route.values() if in_use is not None else ()), *more]
-        used = {counter for one in together for counter in one.counters}
+    def of_key(self, key: ApiKey) -> LimitsTogether | None:
+        """Return what decides the limit of an API key on all routes together, None without one."""
+        if key.limit is None:
+            return None
+        return self.together(f"key:{key.name}", (replace(key.limit, by="route"),))
+
+    def settled(self, gateway: "Gateway") -> None:
+        """Forget the counters of limits that the version which serves now does not have."""
+        together = [self.together(route.name, route.limits) for route in gateway.plan.routes]
+        together += [self.of_key(key) for key in gateway.plan.api_keys]
+        used = {counter for one in together if one is not None for counter in one.counters}
         self._counters = {key: one for key, one in self._counters.items() if one in used}
 
     async def decide(self, share: Share, now: float) -> bool:
