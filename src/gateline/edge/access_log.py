@@ -8,6 +8,7 @@ sent stands in a line unescaped, and no query string, header or token stands in 
 import asyncio
 import json
 import logging
+import re
 import time
 from collections.abc import Callable
 from typing import Final
@@ -17,6 +18,7 @@ from gateline.edge.exchange import Exchange
 _NAME: Final = "gateline.edge.access"
 _FLUSH_SECONDS: Final = 0.1
 _MOST_LINES: Final = 20_000
+_TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _log = logging.getLogger(__name__)
 
 
@@ -80,9 +82,10 @@ def _text_line(stamp: str, exchange: Exchange, seconds: float) -> str:
         f" route={route.name if route else '-'} service={exchange.service or '-'}"
         f" target={exchange.target or '-'} attempts={exchange.attempts}"
         f" upstream={exchange.upstream_seconds * 1000:.1f}ms"
+        f" own={exchange.own_seconds(seconds) * 1000:.1f}ms cache={exchange.cache or '-'}"
         f" in={exchange.received_bytes} out={exchange.sent_bytes}"
         f" user={identity.user_id if identity else '-'} reason={reason.code if reason else '-'}"
-        f" request_id={exchange.request_id}\n"
+        f" request_id={exchange.request_id} trace_id={_trace_id(exchange) or '-'}\n"
     )
 
 
@@ -106,13 +109,25 @@ def _json_line(stamp: str, exchange: Exchange, seconds: float) -> str:
         "target": exchange.target or None,
         "attempts": exchange.attempts,
         "upstream_ms": round(exchange.upstream_seconds * 1000, 3),
+        "own_ms": round(exchange.own_seconds(seconds) * 1000, 3),
+        "cache": exchange.cache or None,
         "bytes_in": exchange.received_bytes,
         "bytes_out": exchange.sent_bytes,
         "user_id": identity.user_id if identity else None,
         "reason": reason.code if reason else None,
         "request_id": exchange.request_id,
+        "trace_id": _trace_id(exchange),
     }
     return json.dumps(record, separators=(",", ":")) + "\n"
+
+
+def _trace_id(exchange: Exchange) -> str | None:
+    """Return the id of the trace that the request belongs to: ours, else the client's."""
+    if exchange.trace_id:
+        return exchange.trace_id
+    told = exchange.fields.get(b"traceparent")
+    match = _TRACEPARENT.match(told) if told is not None else None
+    return match[1].decode("ascii") if match is not None else None
 
 
 def _safe(text: str) -> str:

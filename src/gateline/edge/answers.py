@@ -1,6 +1,7 @@
 """What the edge says itself: refusals in the standard error body, small JSON documents."""
 
 import json
+from time import perf_counter
 from typing import Any, Final
 
 from gateline.edge.exchange import Exchange, Refused
@@ -48,7 +49,23 @@ async def start(exchange: Exchange, status: int, headers: Headers) -> None:
     headers.append((b"x-request-id", exchange.request_id.encode()))
     if exchange.response_headers:
         headers.extend(exchange.response_headers)
+    if exchange.tells_timing:
+        headers.append((b"server-timing", _timing(exchange)))
     await exchange.send({"type": "http.response.start", "status": status, "headers": headers})
+
+
+def _timing(exchange: Exchange) -> bytes:
+    """Return where the time until now was spent, in milliseconds (W3C Server Timing)."""
+    own = exchange.own_seconds(perf_counter() - exchange.started)
+    parts = [f"edge;dur={own * 1000:.3f}"]
+    if exchange.attempts:
+        told = f"{exchange.service}, {exchange.attempts} attempts"
+        parts.append(f'upstream;dur={exchange.upstream_seconds * 1000:.3f};desc="{told}"')
+    if exchange.client_seconds:
+        parts.append(f"client;dur={exchange.client_seconds * 1000:.3f}")
+    if exchange.cache:
+        parts.append(f'cache;desc="{exchange.cache}"')
+    return ", ".join(parts).encode("ascii")
 
 
 def _error_body(exchange: Exchange, refused: Refused) -> dict[str, Any]:

@@ -5,11 +5,14 @@ one version of the gateway by a maker that outlives it, so that what has not cha
 kept keys, stored answers) lives on when the file is read anew.
 """
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from gateline.edge.exchange import Exchange
 from gateline.policy.routes import Destination, Route
+
+Forward = Callable[[Exchange, Route, Destination], Awaitable[None]]
+"""Sends a request to its service and answers it."""
 
 
 class Credentials(Protocol):
@@ -38,8 +41,10 @@ class Limits(Protocol):
 class Cache(Protocol):
     """Keeps answers of routes with a cache rule."""
 
-    async def answer(self, exchange: Exchange, route: Route, destination: Destination) -> bool:
-        """Answer from what is kept and return True; else return False: it is to be forwarded."""
+    async def answer(
+        self, exchange: Exchange, route: Route, destination: Destination, forward: Forward
+    ) -> None:
+        """Answer from what is kept, else by `forward`; raise what that raises."""
 
 
 class Sockets(Protocol):

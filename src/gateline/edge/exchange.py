@@ -13,7 +13,9 @@ from gateline.policy.reasons import Reason
 from gateline.policy.routes import Route
 
 if TYPE_CHECKING:
+    from gateline.edge.caching import Asking
     from gateline.edge.gateway import Gateway
+    from gateline.edge.tracing import Trace
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -56,17 +58,23 @@ class Exchange:
     `started` is one of `time.perf_counter`, for durations. `cancelled_for` tells the cancelled
     task why; None means that the server itself is stopping. `gateway` is the version that decides
     everything about this request, from its beginning to its end.
+
+    `upstream_seconds` and `client_seconds` is what was spent waiting for the one and the other;
+    the rest is the edge's own. `cache` tells what the cache did, empty where it was not asked.
     """
 
     __slots__ = (
         "answered",
         "attempts",
         "body_done",
+        "cache",
         "cancelled_for",
         "client",
+        "client_seconds",
         "cookie_token",
         "deadline",
         "fields",
+        "filling",
         "gateway",
         "headers",
         "host",
@@ -92,6 +100,9 @@ class Exchange:
         "status",
         "target",
         "task",
+        "tells_timing",
+        "trace",
+        "trace_id",
         "upstream_seconds",
         "watcher",
     )
@@ -129,6 +140,12 @@ class Exchange:
         self.sent_bytes = 0
         self.received_bytes = 0
         self.upstream_seconds = 0.0
+        self.client_seconds = 0.0
+        self.cache = ""
+        self.filling: Asking | None = None
+        self.tells_timing = False
+        self.trace: Trace | None = None
+        self.trace_id = ""
         self.body_done = not self.has_body
         self.deadline: float | None = None
         self.task: asyncio.Task[Any] | None = None
@@ -141,10 +158,19 @@ class Exchange:
         fields = self.fields
         return fields.get(b"content-length") not in _BODILESS or b"transfer-encoding" in fields
 
-    def traceparent(self) -> bytes:
-        """Return a trace context that starts here (W3C Trace Context, section 3.2).
+    def own_seconds(self, seconds: float) -> float:
+        """Return how much of these seconds, the whole time so far, was spent in the edge itself."""
+        return max(0.0, seconds - self.upstream_seconds - self.client_seconds)
 
-        The trace id is the request id where that has its form, so one search finds both.
+    def traceparent(self) -> bytes:
+        """Return the trace context for the service (W3C Trace Context, section 3.2).
+
+        Without a tracer the trace starts here. Its id is the request id where that has its form,
+        so one search finds both.
         """
-        trace = self.request_id if _TRACE_ID.fullmatch(self.request_id) else f"{_bits(128):032x}"
+        if self.trace is not None:
+            return self.trace.traceparent()
+        request_id = self.request_id
+        trace = request_id if _TRACE_ID.fullmatch(request_id) else f"{_bits(128):032x}"
+        self.trace_id = trace
         return f"00-{trace}-{_bits(64) | 1:016x}-00".encode("ascii")

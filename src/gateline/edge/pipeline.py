@@ -16,6 +16,7 @@ from gateline.edge.gateway import Door, Gateway, Special
 from gateline.edge.inflight import ClientTooSlow, InFlight
 from gateline.edge.record import Recorder
 from gateline.edge.sessions import Known, SessionMemory
+from gateline.edge.tracing import Tracer
 from gateline.policy.admission import host_name, refuse_head, refuse_host, request_id
 from gateline.policy.clients import client_behind, is_trusted, refuse_address
 from gateline.policy.cors import answer_headers, preflight_headers
@@ -62,6 +63,7 @@ class Pipeline:
         recorder: Recorder,
         in_flight: InFlight,
         own: Mapping[str, OwnAnswer],
+        tracer: Tracer | None = None,
     ) -> None:
         self.gateway = gateway
         self._sessions = sessions
@@ -69,6 +71,7 @@ class Pipeline:
         self._recorder = recorder
         self._in_flight = in_flight
         self._own = own
+        self._tracer = tracer
         self._next_id = random.Random().getrandbits  # noqa: S311 - an id, not a secret
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> Exchange:
@@ -82,6 +85,8 @@ class Pipeline:
         exchange.task = asyncio.current_task()
         self._in_flight.add(exchange)
         try:
+            if self._tracer is not None:
+                self._tracer.begin(exchange)
             await self._run(exchange, scope)
         except Refused as refused:
             await self._refuse(exchange, refused)
@@ -120,6 +125,7 @@ class Pipeline:
         special = gateway.special.get(route.name)
         if special is not None and await self._answer_special(exchange, special, match):
             return
+        exchange.tells_timing = route.server_timing
         if route.auth != "none":
             await self._identify(exchange, route)
             self._allow(exchange, route)
@@ -259,6 +265,8 @@ class Pipeline:
             raise Refused(reason)
         if exchange.cookie_token is not None and self._is_cross_site(exchange):
             raise Refused(CROSS_SITE)
+        if b"x-gateline-timing" in exchange.fields and _is_admin(exchange):
+            exchange.tells_timing = True
 
     def _is_cross_site(self, exchange: Exchange) -> bool:
         fields, gateway = exchange.fields, exchange.gateway
@@ -281,11 +289,8 @@ class Pipeline:
         if exchange.is_socket and gateway.sockets is not None:
             await gateway.sockets.admit(exchange, route, destination)
             return
-        if (
-            route.cache is not None
-            and gateway.cache is not None
-            and await gateway.cache.answer(exchange, route, destination)
-        ):
+        if route.cache is not None and gateway.cache is not None:
+            await gateway.cache.answer(exchange, route, destination, self._forwarder.forward)
             return
         await self._forwarder.forward(exchange, route, destination)
 
@@ -304,6 +309,10 @@ class Pipeline:
         exchange.reason = refused.reason
         if not exchange.answered:
             await answers.refuse(exchange, refused)
+
+
+def _is_admin(exchange: Exchange) -> bool:
+    return exchange.identity is not None and exchange.identity.user_type == "admin"
 
 
 def _unmatched(match: Match) -> Refused:

@@ -70,6 +70,8 @@ class Recorder:
         if exchange.attempts:
             service = exchange.service
             self._attempts[service] = self._attempts.get(service, 0) + exchange.attempts
+        if exchange.trace is not None:
+            exchange.trace.finish(exchange)
         self._access_log.add(exchange, seconds)
         if self._telemetry is not None:
             self._telemetry.note(exchange, seconds)

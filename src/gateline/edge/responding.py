@@ -1,22 +1,38 @@
 """Pass a service's answer on to the client, whole or as it comes.
 
-What survives of its headers is decided by `policy.headers`. This module only does it.
+What survives of its headers is decided by `policy.headers`, what is compressed by
+`policy.compression`. This module only does it.
 """
 
 import asyncio
-from typing import Final
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
 
 from gateline.edge import answers
+from gateline.edge.compressing import Encoder, encoder_for
 from gateline.edge.exchange import AnswerBroken, Exchange
 from gateline.edge.upstream import Response, UpstreamError
-from gateline.policy.headers import Headers, forward_response_headers
+from gateline.policy.cache_control import first, is_unchanged
+from gateline.policy.caching import without_body
+from gateline.policy.compression import (
+    choose_coding,
+    is_guess,
+    may_compress,
+    vary_on_coding,
+    weaken,
+)
+from gateline.policy.headers import Headers, change, forward_response_headers
 from gateline.policy.reasons import REASONS
 from gateline.shared.cookies import SESSION_COOKIE_STARTS
+
+if TYPE_CHECKING:
+    from gateline.edge.caching import Asking, Stored
 
 _TAKE_SECONDS: Final = 60.0
 _COOKIE_WAIT_SECONDS: Final = 1.0
 _CORS: Final = b"access-control-"
 _EMPTY_STATUS: Final = (204, 304)
+_SHARED: Final = (b"public", b"s-maxage")
 
 
 async def respond(
@@ -26,49 +42,185 @@ async def respond(
 
     `renewal` is the session cookie that is being fetched for this client, if one is.
     """
-    if renewal is not None and not _sets_session(response):
+    if renewal is not None and not _sets_session(response) and not _is_shared(response):
         exchange.response_headers += await _renewed(renewal)
+    filling = exchange.filling
+    if filling is not None:
+        stored = filling.settle(response)
+        if stored is not None:
+            response.close()
+            await send_stored(exchange, stored, 0.0)
+            return
     headers = forward_response_headers(response.headers)
+    if filling is not None and filling.wants_body and response.body is not None:
+        filling.keep(response.status, list(headers), response.body)
+    if filling is not None and _is_known(exchange, response.status, headers):
+        await _respond_unchanged(exchange, filling, response, headers)
+        return
+    coding = None
+    route = exchange.route
+    if route is not None and (route.compress or route.response_headers is not None):
+        headers, coding = _shape(exchange, response.status, headers, _length(response))
     if exchange.speaks_cors:
         headers = [pair for pair in headers if not pair[0].startswith(_CORS)]
     if exchange.method == "HEAD" or response.status in _EMPTY_STATUS:
-        await _respond_empty(exchange, response, headers)
+        await _respond_empty(exchange, response, headers, encoded=coding is not None)
     elif response.body is not None:
-        await answers.send_whole(exchange, response.status, headers, response.body)
+        body = response.body if coding is None else encoder_for(coding).finish(response.body)
+        await answers.send_whole(exchange, response.status, headers, body)
     else:
-        await _stream(exchange, response, headers)
+        encoder = None if coding is None else encoder_for(coding)
+        await _stream(exchange, response, headers, encoder)
 
 
-async def _respond_empty(exchange: Exchange, response: Response, headers: Headers) -> None:
+async def send_stored(exchange: Exchange, stored: "Stored", age: float) -> None:
+    """Answer with what the cache keeps; `age` in seconds."""
+    headers = [*stored.headers, (b"age", b"%d" % age)]
+    if _is_known(exchange, stored.status, headers):
+        headers, _ = _shape(exchange, 304, without_body(headers), None)
+        await answers.send_whole(exchange, 304, headers, b"")
+        return
+    headers, coding = _shape(exchange, stored.status, headers, len(stored.body))
+    body = stored.body
+    if coding is not None:
+        body = stored.encoded.get(coding) or encoder_for(coding).finish(body)
+        stored.encoded[coding] = body
+    if exchange.speaks_cors:
+        headers = [pair for pair in headers if not pair[0].startswith(_CORS)]
+    await answers.send_whole(exchange, stored.status, headers, body)
+
+
+def _is_known(exchange: Exchange, status: int, headers: Headers) -> bool:
+    """Tell whether the client has this very answer already."""
+    return status == 200 and is_unchanged(
+        exchange.fields, first(headers, b"etag"), first(headers, b"last-modified")
+    )
+
+
+async def _respond_unchanged(
+    exchange: Exchange, filling: "Asking", response: Response, headers: Headers
+) -> None:
+    """Tell the client that it has the answer already, then read it for the cache."""
+    shown, _ = _shape(exchange, 304, without_body(headers), None)
+    await answers.send_whole(exchange, 304, shown, b"")
+    try:
+        if response.body is None and filling.wants_body:
+            gathered = Gathered(filling, response.status, headers)
+            while gathered.is_wanted and (chunk := await response.read_chunk()):
+                gathered.add(chunk)
+            gathered.finish()
+    except UpstreamError:
+        return  # the client has its answer; the cache goes without
+    finally:
+        response.close()
+
+
+def _shape(
+    exchange: Exchange, status: int, headers: Headers, length: int | None
+) -> tuple[Headers, bytes | None]:
+    """Return the headers as the route wants them and the coding of the body, None for as it is."""
+    route = exchange.route
+    if route is None:
+        return headers, None
+    if route.response_headers is not None:
+        headers = change(headers, route.response_headers)
+    if not route.compress:
+        return headers, None
+    fields = exchange.fields
+    if status == 304:
+        coding = choose_coding(fields.get(b"accept-encoding"))
+        return (weaken(headers) if coding is not None else headers), None
+    if not may_compress(status, headers, length):
+        return headers, None
+    headers = vary_on_coding(headers)
+    coding = None if is_guess(fields) else choose_coding(fields.get(b"accept-encoding"))
+    if coding is None:
+        return headers, None
+    return [*weaken(headers), (b"content-encoding", coding)], coding
+
+
+async def _respond_empty(
+    exchange: Exchange, response: Response, headers: Headers, *, encoded: bool
+) -> None:
     """Answer without a body; Content-Length tells what a GET would have (RFC 9110, 8.6)."""
-    length = _content_length(response) if response.status != 204 else None
+    length = _content_length(response) if response.status != 204 and not encoded else None
     if length is not None:
         headers.append((b"content-length", length))
     await answers.start(exchange, response.status, headers)
     await exchange.send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _stream(exchange: Exchange, response: Response, headers: Headers) -> None:
+class Gathered:
+    """The body of a streamed answer on its way into the cache, as long as it is small enough."""
+
+    __slots__ = ("_chunks", "_filling", "_headers", "_size", "_status", "is_wanted")
+
+    def __init__(self, filling: "Asking", status: int, headers: Headers) -> None:
+        self._filling = filling
+        self._status = status
+        self._headers = headers
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self.is_wanted = True
+
+    def add(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+        self._size += len(chunk)
+        if self._size > self._filling.most_bytes:
+            self.is_wanted = False
+            self._chunks.clear()
+        elif self.is_wanted:
+            self._chunks.append(chunk)
+
+    def finish(self) -> None:
+        """Keep the body, which has come to its end."""
+        if self.is_wanted:
+            self._filling.keep(self._status, self._headers, b"".join(self._chunks))
+
+
+async def _stream(
+    exchange: Exchange, response: Response, headers: Headers, encoder: Encoder | None
+) -> None:
     """Pass the body on as it comes; `send` waits for the client, so memory stays bounded."""
     length = _content_length(response)
-    if length is not None:
+    if length is not None and encoder is None:
         headers.append((b"content-length", length))
+    filling = exchange.filling
+    gathered = None
+    if filling is not None and filling.wants_body:
+        kept = forward_response_headers(response.headers)
+        gathered = Gathered(filling, response.status, kept)
     send = exchange.send
     clock = asyncio.get_running_loop().time
     try:
         await answers.start(exchange, response.status, headers)
-        while chunk := await response.read_chunk():
+        while True:
+            asked = perf_counter()
+            chunk = await response.read_chunk()
+            came = perf_counter()
+            exchange.upstream_seconds += came - asked
+            if not chunk:
+                break
+            if gathered is not None:
+                gathered.add(chunk)
+            if encoder is not None:
+                chunk = encoder.encode(chunk)
             exchange.sent_bytes += len(chunk)
             # Who reads nothing at all must not hold a connection to the service for ever.
             exchange.deadline = clock() + _TAKE_SECONDS
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
             exchange.deadline = None
+            exchange.client_seconds += perf_counter() - came
     except UpstreamError as error:
         exchange.reason = REASONS[error.reason]
         raise AnswerBroken from error
     finally:
         response.close()
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
+    if gathered is not None:
+        gathered.finish()
+    last = b"" if encoder is None else encoder.finish()
+    exchange.sent_bytes += len(last)
+    await send({"type": "http.response.body", "body": last, "more_body": False})
 
 
 def _content_length(response: Response) -> bytes | None:
@@ -76,6 +228,14 @@ def _content_length(response: Response) -> bytes | None:
         if name.lower() == b"content-length":
             return value.strip()
     return None
+
+
+def _length(response: Response) -> int | None:
+    """Return how long the body will be, None when nobody knows yet."""
+    if response.body is not None:
+        return len(response.body)
+    length = _content_length(response)
+    return int(length) if length is not None and length.isdigit() else None
 
 
 async def _renewed(renewal: "asyncio.Task[Headers]") -> Headers:
@@ -90,5 +250,13 @@ def _sets_session(response: Response) -> bool:
     """Tell whether the service gives or takes the session cookie itself: a login or a logout."""
     return any(
         name.lower() == b"set-cookie" and value.startswith(SESSION_COOKIE_STARTS)
+        for name, value in response.headers
+    )
+
+
+def _is_shared(response: Response) -> bool:
+    """Tell whether caches behind us may keep the answer: then no session may go along with it."""
+    return any(
+        name.lower() == b"cache-control" and any(word in value.lower() for word in _SHARED)
         for name, value in response.headers
     )

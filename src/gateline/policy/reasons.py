@@ -158,6 +158,9 @@ OVERLOADED: Final = _reason(
 UPSTREAM_TIMEOUT: Final = _reason(
     "upstream_timeout", 504, "Gateway timeout", "The service did not answer in time."
 )
+NOT_CACHED: Final = _reason(
+    "not_cached", 504, "Not in the cache", "Only a kept answer was asked for, and there is none."
+)
 CLIENT_CLOSED: Final = _reason(
     "client_closed", 499, "Client closed request", "The client left before the answer."
 )

@@ -18,7 +18,8 @@ from gateline.policy.routes import Route
 LINE = re.compile(
     r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} - gateline\.edge\.access - INFO - "
     r"\S+ \S+ \S+ \d+ \d+\.\dms route=\S+ service=\S+ target=\S+ attempts=\d+ "
-    r"upstream=\d+\.\dms in=\d+ out=\d+ user=\S+ reason=\S+ request_id=\S*"
+    r"upstream=\d+\.\dms own=\d+\.\dms cache=\S+ in=\d+ out=\d+ user=\S+ reason=\S+ "
+    r"request_id=\S* trace_id=\S+"
 )
 
 
@@ -57,6 +58,9 @@ def full(path: str = "/api/v1/doctors/") -> Exchange:
         target="http://10.1.1.1:80",
         attempts=2,
         upstream_seconds=0.0102,
+        client_seconds=0.001,
+        cache="miss",
+        trace_id="4bf92f3577b34da6a3ce929d0e0e4736",
         received_bytes=5,
         sent_bytes=70,
         identity=identity(),
@@ -69,8 +73,9 @@ def test_a_text_line_tells_everything_in_order() -> None:
     assert LINE.fullmatch(line.rstrip("\n"))
     assert line.endswith(
         " - gateline.edge.access - INFO - 10.0.0.1 GET /api/v1/doctors/ 200 12.3ms route=doctors"
-        " service=doctors target=http://10.1.1.1:80 attempts=2 upstream=10.2ms in=5 out=70 user=7"
-        " reason=- request_id=request-1\n"
+        " service=doctors target=http://10.1.1.1:80 attempts=2 upstream=10.2ms own=1.1ms"
+        " cache=miss in=5 out=70 user=7 reason=- request_id=request-1"
+        " trace_id=4bf92f3577b34da6a3ce929d0e0e4736\n"
     )
     assert ",500 - " in line
 
@@ -94,11 +99,14 @@ def test_a_json_line_tells_the_same() -> None:
         "target": "http://10.1.1.1:80",
         "attempts": 2,
         "upstream_ms": 10.2,
+        "own_ms": 1.1,
+        "cache": "miss",
         "bytes_in": 5,
         "bytes_out": 70,
         "user_id": 7,
         "reason": None,
         "request_id": "request-1",
+        "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
     }
 
 
@@ -135,6 +143,16 @@ def test_no_path_breaks_or_fakes_a_line(path: str, as_json: bool) -> None:
     assert len(line) < 3000 or as_json
     if not as_json:
         assert LINE.fullmatch(line.rstrip("\n"))
+
+
+def test_the_trace_is_the_clients_where_the_edge_began_none() -> None:
+    """A trace id is taken from a traceparent that is one, and from nothing else."""
+    trace = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    told = exchange_for(Answered(), headers=[(b"traceparent", trace)], status=200)
+    assert written(told).endswith(" trace_id=4bf92f3577b34da6a3ce929d0e0e4736\n")
+    for wrong in (b"x", b"00-" + b"0" * 32 + b"-00f067aa0ba902b7-01", b"\nFAKE"):
+        told = exchange_for(Answered(), headers=[(b"traceparent", wrong)], status=200)
+        assert written(told).endswith(" trace_id=-\n")
 
 
 @pytest.mark.parametrize("as_json", [False, True])
