@@ -35,7 +35,7 @@ fmt: $(VENV)/.dev ## Format the code and mend what lint can mend
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
 
-bench: $(VENV)/.dev ## Measure the edge beside its peers, one pinned core each (needs wrk)
+bench: $(VENV)/.bench ## Measure the edge beside its peers, one pinned core each (needs wrk)
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
 docs: $(VENV)/.dev ## Regenerate what is written from the code (.env.example, pages of docs/)
@@ -45,6 +45,7 @@ lock: $(VENV)/.dev ## Resolve and hash-lock the requirements anew (LOCKFLAGS=--u
 	$(LOCK) --output-file requirements/runtime.txt
 	$(LOCK) --extra embedded --group build --output-file requirements/local.txt
 	$(LOCK) --all-extras --group dev --output-file requirements/dev.txt
+	$(LOCK) --extra embedded --group dev --group bench --output-file requirements/bench.txt
 
 wheel: $(VENV)/.dev ## Build the wheel into dist/
 	$(BIN)/python -m build --quiet --wheel --no-isolation --outdir dist
@@ -64,6 +65,10 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps -e .
 	@touch $@ $(VENV)/.local
+
+$(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/bench.txt
+	@touch $@
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
