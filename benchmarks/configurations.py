@@ -249,7 +249,6 @@ def caddy(stage: "Stage") -> str:
 {{
     admin off
     auto_https off
-    persist_config off
     storage file_system {stage.folder}/caddy
 }}
 http://127.0.0.1:{stage.port} {{

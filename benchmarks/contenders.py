@@ -116,14 +116,16 @@ CONTENDERS = (
         "envoy",
         "Envoy: jwt_authn, local rate limit, JSON access log, identity headers",
         str(_BIN / "envoy"),
-        _configured("envoy.json", configurations.envoy, str(_BIN / "envoy"), "-c{file}", *_ENVOY),
+        _configured(
+            "envoy.json", configurations.envoy, str(_BIN / "envoy"), "-c", "{file}", *_ENVOY
+        ),
     ),
     Contender(
         "envoy-bare",
         "Envoy: nothing but forwarding",
         str(_BIN / "envoy"),
         _configured(
-            "envoy.json", configurations.envoy_bare, str(_BIN / "envoy"), "-c{file}", *_ENVOY
+            "envoy.json", configurations.envoy_bare, str(_BIN / "envoy"), "-c", "{file}", *_ENVOY
         ),
     ),
     Contender(
