@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -10,6 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 import gateline
+from gateline.shared.gateway import GatewayPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Facts:
     seconds: float
     passwords: Mapping[str, str]
     password_note: str
+    gateway: str = ""
+    apps: Mapping[str, str] = field(default_factory=dict)
 
 
 def render(facts: Facts, *, colour: bool, width: int = 96) -> str:
@@ -40,6 +43,15 @@ def render(facts: Facts, *, colour: bool, width: int = 96) -> str:
     return out.getvalue()
 
 
+def describe(gateway: GatewayPlan) -> str:
+    """Return the gateway's file with what it adds; empty without a file."""
+    if gateway.path is None:
+        return ""
+    warnings = sum(problem.warning for problem in gateway.problems)
+    doubts = f", {warnings} warnings (gateline check)" if warnings else ""
+    return f"{gateway.path} (version {gateway.version}){doubts}; `gateline routes` lists it"
+
+
 def _lines(facts: Facts) -> list[tuple[str, str]]:
     lines = [
         ("Open", f"{facts.url}/"),
@@ -49,6 +61,12 @@ def _lines(facts: Facts) -> list[tuple[str, str]]:
         ("PostgreSQL", facts.database),
         ("Valkey", facts.valkey),
     ]
+    if facts.gateway:
+        lines += [("", ""), ("Gateway", facts.gateway)]
+    label = "Apps"
+    for name, state in facts.apps.items():
+        lines.append((label, f"{name:<12} {state}"))
+        label = ""
     label = "Accounts"
     if facts.passwords or facts.password_note:
         lines.append(("", ""))

@@ -35,14 +35,15 @@ class Care:
     ready_seconds: float = 60.0
 
 
-@dataclass
+@dataclass(eq=False)
 class Child:
-    """A program that is kept running until `stop`."""
+    """A program that is kept running until `stop`; one that is `patient` is never given up."""
 
     care: Care
     console: Console
     restarts: Restarts = field(default_factory=Restarts)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
+    patient: bool = False
     _process: asyncio.subprocess.Process | None = None
     _stopping: bool = False
     _pumps: set[asyncio.Task[None]] = field(default_factory=set)
@@ -76,6 +77,12 @@ class Child:
         await process.wait()
         for pump in self._pumps:
             pump.cancel()
+
+    def send_signal(self, signum: signal.Signals) -> None:
+        """Send a signal to the program itself, if it runs."""
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(signum)
 
     def kill(self) -> None:
         """Kill the program and everything it started, now."""
@@ -140,9 +147,9 @@ class Child:
 
     async def _pause(self, code: int, *, first: bool) -> None:
         how = _describe_exit(code)
-        if first and code == _WRONG_CONFIGURATION:
+        if first and code == _WRONG_CONFIGURATION and not self.patient:
             raise GaveUp(f"{self.name} cannot start ({how}): see its last lines above.")
-        delay = self.restarts.delay
+        delay = self.restarts.patient_delay if self.patient else self.restarts.delay
         if delay is None:
             raise GaveUp(
                 f"{self.name} has died {self.restarts.deaths} times in a row (last: {how}): "

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gateline.local import environment
+from gateline.local.apps import App, apps_of
 from gateline.local.data_folder import DataFolder
 from gateline.local.engines import Postgres, Valkey
 from gateline.local.ports import reserve
@@ -16,6 +17,8 @@ from gateline.local.schemas import fingerprint
 from gateline.local.services import SERVICES, ServiceProgram
 from gateline.shared.config import Settings
 from gateline.shared.config.settings import variables_of
+from gateline.shared.gateway import GatewayPlan, load_plan
+from gateline.shared.gateway.apps import named_addresses
 
 DATABASE_NAME = "gateline"
 _URL_VARIABLES = tuple(name for service in SERVICES.values() for name in service.url_variables)
@@ -38,6 +41,7 @@ class Options:
     port: int | None = None
     metrics_port: int | None = None
     data_dir: Path | None = None
+    config: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +53,11 @@ class Plan:
     """
 
     settings: Settings
+    gateway: GatewayPlan
     postgres: Postgres | None
     valkey: Valkey | None
     services: tuple[ServiceProgram, ...]
+    apps: Mapping[str, App]
     shared: Mapping[str, str]
     keep: Mapping[str, str]
     ports: Mapping[str, int]
@@ -71,6 +77,7 @@ class Plan:
             settings.gateline_sample_password,
             settings.admin_username,
             settings.admin_password,
+            self.gateway.samples,
         )
         digest = hmac.new(secret, repr(people).encode(), hashlib.sha256).hexdigest()
         return f"{fingerprint()}:{digest}"
@@ -110,11 +117,33 @@ def make_plan(options: Options, folder: DataFolder) -> Plan:
     elif "jwt_service_url" not in own:
         told = environment.keys_of_this_run(own)
     settings = _load_settings(options, folder, told)
-    services = tuple(service for service in SERVICES.values() if not _is_elsewhere(service, own))
+    gateway = load_plan(settings)
+    services = tuple(
+        service
+        for service in SERVICES.values()
+        if service.is_wanted(platform=gateway.platform, samples=gateway.samples)
+        and not _is_elsewhere(service, own)
+    )
     held = _reserve_ports(settings, services, metrics_port=_metrics_port(options, own, settings))
     ports = {name: int(holder.getsockname()[1]) for name, holder in held.items()}
-    shared = told | _addresses(services, ports, own) | _resolved(settings, folder)
-    return Plan(settings, postgres, valkey, services, shared, keep, ports, held)
+    shared = told | _addresses(services, ports, own) | _resolved(settings, folder, gateway)
+    return Plan(
+        settings,
+        gateway,
+        postgres,
+        valkey,
+        services,
+        apps_of_plan(gateway, settings),
+        shared,
+        keep,
+        ports,
+        held,
+    )
+
+
+def apps_of_plan(gateway: GatewayPlan, settings: Settings) -> dict[str, App]:
+    """Return the apps of a gateway's file that are to be served here."""
+    return apps_of(gateway.services, named_addresses(settings.gateline_apps))
 
 
 def _load_settings(options: Options, folder: DataFolder, told: Mapping[str, str]) -> Settings:
@@ -124,6 +153,7 @@ def _load_settings(options: Options, folder: DataFolder, told: Mapping[str, str]
         "flask_port": options.port,
         "metrics_port": options.metrics_port,
         "gateline_data_dir": folder.path,
+        "gateline_config": options.config,
     }
     return Settings.load(**overrides)
 
@@ -168,11 +198,12 @@ def _addresses(
     }
 
 
-def _resolved(settings: Settings, folder: DataFolder) -> dict[str, str]:
+def _resolved(settings: Settings, folder: DataFolder, gateway: GatewayPlan) -> dict[str, str]:
     """Return what children must not resolve by themselves: they may sit in another folder."""
     values = {
         variables_of("database_url")[0]: settings.database_url,
         variables_of("redis_url")[0]: settings.redis_url,
         variables_of("gateline_data_dir")[0]: str(folder.path),
+        variables_of("gateline_config")[0]: str(gateway.path.absolute()) if gateway.path else "",
     }
     return {name: value for name, value in values.items() if value}

@@ -24,10 +24,12 @@ def main() -> None:
     settings = Settings.load()
     with _connection(settings.database_url) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
-        for migrations in all_migrations().values():
+        for migrations in all_migrations(samples=request["samples"]).values():
             migrations.upgrade(settings.database_url)
         make_first_admin(settings)
-        made = load_sample_data(settings, request["passwords"], reset=request["reset"])
+        made = load_sample_data(
+            settings, request["passwords"], reset=request["reset"], samples=request["samples"]
+        )
         write_mark(connection, request["mark"])
     json.dump({"made": made}, sys.stdout)
 
@@ -42,10 +44,13 @@ def make_first_admin(settings: Settings) -> None:
             service.ensure_first_admin(settings)
 
 
-def load_sample_data(settings: Settings, passwords: Mapping[str, str], *, reset: bool) -> list[str]:
-    """Make the sample accounts and fill clinic and shop, once; return the accounts made.
+def load_sample_data(
+    settings: Settings, passwords: Mapping[str, str], *, reset: bool, samples: bool = True
+) -> list[str]:
+    """Make the sample accounts and, with `samples`, fill clinic and shop, once.
 
-    With `reset` those that exist get the given password. No passwords, no sample data.
+    Returns the accounts made. With `reset` those that exist get the given password. No passwords,
+    no sample data.
     """
     from gateline import auth
     from gateline.sample.clinic import seed
@@ -64,8 +69,9 @@ def load_sample_data(settings: Settings, passwords: Mapping[str, str], *, reset:
     } | {"customer@example.com": CUSTOMER}
     with auth.create_app(settings).app_context():
         made, ids = _make_accounts(people, passwords, reset=reset)
-    seed.load(settings.database_url, ids)
-    shop.load(settings.database_url, ids)
+    if samples:
+        seed.load(settings.database_url, ids)
+        shop.load(settings.database_url, ids)
     return made
 
 

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from gateline.local.errors import LocalError
 
+_OK = 200
 _PROBE_SECONDS = 2.0
 _POLL_SECONDS = 0.5
 _SAY_AGAIN_SECONDS = 10.0
@@ -16,7 +17,12 @@ _PASSING = ("starting up", "shutting down", "in recovery", "too many", "slots ar
 
 async def answers_ready(host: str, port: int, *, name: str = "localhost") -> bool:
     """Tell whether `GET /readyz` is answered with 200; `name` goes into the Host header."""
-    request = f"GET /readyz HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n"
+    return await status_of(host, port, "/readyz", name=name) == _OK
+
+
+async def status_of(host: str, port: int, path: str, *, name: str = "localhost") -> int | None:
+    """Return the status with which a GET is answered, None when there is no answer."""
+    request = f"GET {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n"
     with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
         async with asyncio.timeout(_PROBE_SECONDS):
             reader, writer = await asyncio.open_connection(host, port)
@@ -25,8 +31,9 @@ async def answers_ready(host: str, port: int, *, name: str = "localhost") -> boo
                 status = await reader.readuntil(b"\r\n")
             finally:
                 writer.close()
-        return status.split(b" ", 2)[1:2] == [b"200"]
-    return False
+        words = status.split(b" ", 2)
+        return int(words[1]) if len(words) > 1 and words[1].isdigit() else None
+    return None
 
 
 async def wait_for_database(url: str, say: Callable[[str], None]) -> None:

@@ -33,3 +33,8 @@ class Restarts:
         if self.deaths > len(self.policy.delays):
             return None
         return self.policy.delays[self.deaths - 1]
+
+    @property
+    def patient_delay(self) -> float:
+        """Seconds to wait before the next start of a child that is never given up."""
+        return self.policy.delays[min(self.deaths, len(self.policy.delays)) - 1]

@@ -18,11 +18,16 @@ OWNERS: Final = {
     "retail": "gateline.sample.retail",
     "api": "gateline.api",
 }
+_SAMPLES: Final = "gateline.sample."
 
 
-def all_migrations() -> "dict[str, Migrations]":
-    """Return the migrations of every service with tables, by name."""
-    return {name: importlib.import_module(owner).MIGRATIONS for name, owner in OWNERS.items()}
+def all_migrations(*, samples: bool = True) -> "dict[str, Migrations]":
+    """Return the migrations of every service with tables, by name, on wish without the samples'."""
+    return {
+        name: importlib.import_module(owner).MIGRATIONS
+        for name, owner in OWNERS.items()
+        if samples or not owner.startswith(_SAMPLES)
+    }
 
 
 def migrations_named(name: str | None) -> "dict[str, Migrations]":

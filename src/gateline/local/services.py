@@ -20,6 +20,11 @@ class ServiceProgram:
     interface: Literal["asgi", "wsgi", "worker"] = "wsgi"
     url_variables: tuple[str, ...] = ()
     port: int = 5000
+    part: Literal["gateway", "platform", "samples"] = "platform"
+
+    def is_wanted(self, *, platform: bool, samples: bool) -> bool:
+        """Tell whether a gateway with or without the platform and the samples needs it."""
+        return self.part == "gateway" or (platform if self.part == "platform" else samples)
 
 
 _CLINIC_VARIABLES = (
@@ -35,13 +40,19 @@ SERVICES: Mapping[str, ServiceProgram] = MappingProxyType(
     {
         service.name: service
         for service in (
-            ServiceProgram("edge", "gateline.edge:create_app", "asgi", port=8000),
+            ServiceProgram("edge", "gateline.edge:create_app", "asgi", port=8000, part="gateway"),
             ServiceProgram("web", "gateline.web:create_app", url_variables=("WEB_SERVICE_URL",)),
             ServiceProgram(
-                "clinic", "gateline.sample.clinic:create_app", url_variables=_CLINIC_VARIABLES
+                "clinic",
+                "gateline.sample.clinic:create_app",
+                url_variables=_CLINIC_VARIABLES,
+                part="samples",
             ),
             ServiceProgram(
-                "retail", "gateline.sample.retail:create_app", url_variables=_RETAIL_VARIABLES
+                "retail",
+                "gateline.sample.retail:create_app",
+                url_variables=_RETAIL_VARIABLES,
+                part="samples",
             ),
             ServiceProgram("api", "gateline.api:create_app", url_variables=("API_SERVICE_URL",)),
             ServiceProgram("jobs", "gateline.api.jobs:serve", "worker", port=5001),

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ class Supervisor:
         """Start with no children."""
         self._console = console
         self._children: list[Child] = []
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[Child, asyncio.Task[None]] = {}
 
     async def start(self, children: Sequence[Child]) -> None:
         """Start a group at once and wait until all of it is ready.
@@ -27,7 +28,7 @@ class Supervisor:
         """
         self._children += children
         for child in children:
-            self._running.add(asyncio.create_task(child.run(), name=child.name))
+            self._running[child] = asyncio.create_task(child.run(), name=child.name)
         ready = asyncio.gather(*(child.ready.wait() for child in children))
         try:
             await self._unless_one_gives_up(ready)
@@ -40,9 +41,24 @@ class Supervisor:
         """Wait until a child gives up, and raise its GaveUp."""
         await self._unless_one_gives_up(asyncio.get_running_loop().create_future())
 
+    def send_signal(self, name: str, signum: signal.Signals) -> None:
+        """Send a signal to the children of that name."""
+        for child in self._children:
+            if child.name == name:
+                child.send_signal(signum)
+
+    async def remove(self, child: Child) -> None:
+        """Stop one child and forget it."""
+        task = self._running.pop(child, None)
+        if task is not None:
+            task.cancel()
+        await child.stop()
+        if child in self._children:
+            self._children.remove(child)
+
     async def stop(self) -> None:
         """Stop the children by their `stop_order`; kill whatever is left at the deadline."""
-        for task in self._running:
+        for task in self._running.values():
             task.cancel()
         try:
             async with asyncio.timeout(STOP_SECONDS):
@@ -51,7 +67,7 @@ class Supervisor:
                     await asyncio.gather(*(child.stop() for child in group))
         except TimeoutError:
             self.kill()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
         self._console.flush()
 
     def kill(self) -> None:
@@ -60,7 +76,10 @@ class Supervisor:
             child.kill()
 
     async def _unless_one_gives_up(self, wanted: "asyncio.Future[Any]") -> None:
-        waited: set[asyncio.Future[Any]] = {wanted, *self._running}
-        done, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-        for task in done & self._running:
+        done: set[asyncio.Future[Any]] = set()
+        # A child that was removed meanwhile has ended too, and concerns nobody.
+        while not done & {wanted, *self._running.values()}:
+            waited = {wanted, *self._running.values()}
+            done, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        for task in done & set(self._running.values()):
             task.result()

@@ -2,23 +2,25 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from gateline.local import banner, environment, probes
+from gateline.local.apps import Apps
 from gateline.local.children import Care, Child
 from gateline.local.console import Console, wants_colour
 from gateline.local.data_folder import DataFolder
+from gateline.local.database import Prepared, prepare_database
 from gateline.local.engines import Engine
 from gateline.local.errors import LocalError
-from gateline.local.plan import DATABASE_NAME, Options, Plan, make_plan
-from gateline.local.processes import Program, launch_command, signal_group
-from gateline.local.sample_accounts import new_passwords
+from gateline.local.following import RELOAD, Follower, Hangup, load_anew
+from gateline.local.plan import DATABASE_NAME, Options, Plan, apps_of_plan, make_plan
+from gateline.local.processes import Program
 from gateline.local.services import ServiceProgram
 from gateline.local.serving import SUPERVISED
 from gateline.local.supervisor import Supervisor
@@ -62,6 +64,8 @@ class Platform:
             "PROMETHEUS_MULTIPROC_DIR": str(folder.metrics),
             "PYTHONUNBUFFERED": "1",
         }
+        self._apps = Apps(self._supervisor, self._console, folder, self._shared)
+        self._follower: Follower | None = None
 
     async def run(self) -> None:
         """Bring everything up, watch over it, and take everything down."""
@@ -79,20 +83,40 @@ class Platform:
                 await work
         finally:
             await self._supervisor.stop()
+            self._apps.forget()
             if self._plan.keep:
                 self._folder.write_env(self._plan.keep)
         self._console.say("Stopped; nothing is left running")
 
     async def _bring_up_and_watch(self) -> None:
+        plan = self._plan
+        for problem in plan.gateway.problems:
+            self._console.say(str(problem))
         self._folder.empty_metrics()
         with self._exporter():
             await self._start_engines()
-            passwords, note = await self._prepare_database()
-            services = [self._service_child(service) for service in self._plan.services]
-            await self._supervisor.start(services)
+            prepared = await prepare_database(plan, self._console, self._shared)
+            await self._apps.start(plan.apps)
+            await self._supervisor.start([self._service_child(one) for one in plan.services])
             self._publish()
-            self._console.show(self._banner(passwords, note))
-            await self._supervisor.watch()
+            self._console.show(await self._banner(prepared))
+            following = asyncio.create_task(self._follow())
+            try:
+                await self._supervisor.watch()
+            finally:
+                following.cancel()
+
+    async def _follow(self) -> None:
+        settings = self._plan.settings
+        self._follower = Follower(
+            self._apps,
+            self._console,
+            path=self._plan.gateway.path or settings.gateline_config,
+            first=self._plan.gateway,
+            load=partial(load_anew, settings, apps_of_plan),
+            tell_edge=partial(self._supervisor.send_signal, "edge", RELOAD),
+        )
+        await self._follower.run()
 
     async def _start_engines(self) -> None:
         plan, say = self._plan, self._console.say
@@ -143,57 +167,6 @@ class Platform:
 
         return is_ready
 
-    async def _prepare_database(self) -> tuple[dict[str, str], str]:
-        """Migrate and load sample data where needed; return new passwords, and what to say."""
-        from gateline.local.preparation import read_mark
-
-        plan = self._plan
-        if plan.production:
-            note, passwords = "", {}
-        else:
-            chosen = plan.settings.gateline_sample_password
-            note = _PASSWORDS_CHOSEN if chosen else _PASSWORDS_KEPT
-            passwords = dict(new_passwords(chosen))
-        if await asyncio.to_thread(read_mark, plan.settings.database_url) == plan.mark:
-            return {}, note
-        what = "migrations" if plan.production else "migrations and sample data"
-        self._console.say(f"Preparing the database: {what}")
-        reset = bool(plan.settings.gateline_sample_password)
-        done = await self._run_preparation(
-            {"passwords": passwords, "reset": reset, "mark": plan.mark}
-        )
-        made = {email: passwords[email] for email in done["made"]}
-        if reset or not made:
-            return {}, note
-        return made, _PASSWORDS_NEW
-
-    async def _run_preparation(self, request: dict[str, Any]) -> dict[str, Any]:
-        program = Program(
-            "prepare",
-            (*_PYTHON, "gateline.local.preparation"),
-            environment.service_environment("auth", self._shared),
-        )
-        process = await asyncio.create_subprocess_exec(
-            *launch_command(program),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=dict(program.environment or {}),
-            process_group=0,
-        )
-        try:
-            output, errors = await process.communicate(json.dumps(request).encode())
-        finally:
-            signal_group(process.pid, signal.SIGKILL)
-        if process.returncode != 0:
-            self._console.write("prepare", errors)
-            raise LocalError("The database could not be prepared: the reason is above.")
-        # The answer is the last line; what was logged before it is for people.
-        logged, _, last = output.rstrip(b"\n").rpartition(b"\n")
-        self._console.write("prepare", logged + b"\n" if logged else b"")
-        answer: dict[str, Any] = json.loads(last)
-        return answer
-
     def _exporter(self) -> "Exporter":
         """Start to answer scrapes; as the first thing, while the port is surely still ours."""
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(self._folder.metrics)
@@ -223,8 +196,10 @@ class Platform:
         shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)
         return f"http://{shown}:{self._plan.ports[name]}"
 
-    def _banner(self, passwords: dict[str, str], note: str) -> str:
+    async def _banner(self, prepared: Prepared) -> str:
         settings = self._plan.settings
+        served = self._apps.served
+        states = await asyncio.gather(*(one.state() for one in served))
         facts = banner.Facts(
             url=self._url("edge"),
             metrics_url=f"{self._url('metrics')}/metrics",
@@ -232,8 +207,13 @@ class Platform:
             database=probes.place(settings.database_url),
             valkey=probes.place(settings.redis_url),
             seconds=time.monotonic() - self._started,
-            passwords=passwords,
-            password_note=note,
+            passwords=prepared.passwords,
+            password_note=prepared.note,
+            gateway=banner.describe(self._plan.gateway),
+            apps={
+                one.app.name: f"{one.app.program.target} at {one.url}, {state}"
+                for one, state in zip(served, states, strict=True)
+            },
         )
         return banner.render(facts, colour=self._colour)
 
@@ -250,16 +230,17 @@ class Platform:
                 self._supervisor.kill()
             told_to_stop.set()
 
-        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for signum in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(signum, ask)
+        hangup = Hangup()
+
+        def reload() -> None:
+            if hangup.means_the_end:
+                ask()
+            elif self._follower is not None:
+                self._follower.look()
+
+        loop.add_signal_handler(signal.SIGHUP, reload)
 
 
 _TITLES = {"postgres": "PostgreSQL", "valkey": "Valkey"}
-_PASSWORDS_NEW = "Shown this once: only their hashes are kept."
-_SAMPLE_PEOPLE = "patient@, doctor@, institution@, admin@ and customer@example.com"
-_PASSWORDS_CHOSEN = f"{_SAMPLE_PEOPLE}: the password is that of GATELINE_SAMPLE_PASSWORD."
-# The start that made them may have been interrupted before it showed them.
-_PASSWORDS_KEPT = (
-    f"{_SAMPLE_PEOPLE}: the passwords are those of an earlier start. "
-    "Lost or never seen? GATELINE_SAMPLE_PASSWORD sets a new one."
-)

@@ -14,6 +14,17 @@ def test_options_are_handed_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     seen: list[Options] = []
     monkeypatch.setattr("gateline.local.up.up", seen.append)
     CliRunner().invoke(up, [])
-    CliRunner().invoke(up, ["--host", "::1", "--port", "0", "--data-dir", str(tmp_path)])
+    config = tmp_path / "gateline.toml"
+    config.touch()
+    options = ["--host", "::1", "--port", "0", "--data-dir", str(tmp_path), "--config", str(config)]
+    CliRunner().invoke(up, options)
 
-    assert seen == [Options(), Options(host="::1", port=0, data_dir=tmp_path)]
+    assert seen == [Options(), Options(host="::1", port=0, data_dir=tmp_path, config=config)]
+
+
+def test_a_file_that_is_not_there_is_wrong_use(tmp_path: Path) -> None:
+    """Whoever names a file wants that one, not the platform without a file."""
+    answer = CliRunner().invoke(up, ["--config", str(tmp_path / "gateway.toml")])
+
+    assert answer.exit_code == 2
+    assert "does not exist" in answer.output

@@ -107,3 +107,39 @@ async def _pid(folder: Path, count: int) -> int:
             if len(known) >= count:
                 return int(known[count - 1])
             await asyncio.sleep(0.01)
+
+
+def test_a_patient_child_is_never_given_up(tmp_path: Path) -> None:
+    """It is started again at the longest delay, whatever its exit code says."""
+    child, out = _child(f"echo x >> {tmp_path}/lives; exit 2", ready=False)
+    child.patient = True
+
+    async def scenario() -> None:
+        running = asyncio.create_task(child.run())
+        async with asyncio.timeout(10):
+            while out.getvalue().count(b"starting it again") < 5:  # noqa: ASYNC110 # no event there
+                await asyncio.sleep(0.01)
+        await child.stop()
+        running.cancel()
+
+    asyncio.run(scenario())
+    assert len((tmp_path / "lives").read_text().splitlines()) >= 5
+
+
+def test_a_signal_reaches_the_program_alone(tmp_path: Path) -> None:
+    """What SIGHUP means is the program's affair; without a program nothing happens."""
+    child, out = _child("trap 'echo heard' HUP; echo set; while :; do sleep 0.05; done")
+    child.send_signal(signal.SIGHUP)
+
+    async def scenario() -> None:
+        running = asyncio.create_task(child.run())
+        async with asyncio.timeout(10):
+            while b"set" not in out.getvalue():  # noqa: ASYNC110 # no event there
+                await asyncio.sleep(0.01)
+            child.send_signal(signal.SIGHUP)
+            while b"heard" not in out.getvalue():  # noqa: ASYNC110 # as above
+                await asyncio.sleep(0.01)
+        await child.stop()
+        running.cancel()
+
+    asyncio.run(scenario())

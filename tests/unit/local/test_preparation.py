@@ -46,8 +46,12 @@ def prepare(
     monkeypatch.setenv("SECRET_KEY", "a-secret-for-tests-of-at-least-32-bytes")
     monkeypatch.setenv("FLASK_ENV", "testing")
 
-    def run(passwords: dict[str, str], *, reset: bool = False, mark: str = "m") -> list[str]:
-        asked = json.dumps({"passwords": passwords, "reset": reset, "mark": mark})
+    def run(
+        passwords: dict[str, str], *, reset: bool = False, mark: str = "m", samples: bool = True
+    ) -> list[str]:
+        asked = json.dumps(
+            {"passwords": passwords, "reset": reset, "mark": mark, "samples": samples}
+        )
         monkeypatch.setattr(sys, "stdin", io.StringIO(asked))
         preparation.main()
         answer: dict[str, list[str]] = json.loads(capsys.readouterr().out.splitlines()[-1])
@@ -104,3 +108,16 @@ def test_without_passwords_there_is_no_sample_data(prepare: Prepare, url: str) -
 def _rows(url: str, query: Any) -> list[tuple[Any, ...]]:
     with psycopg.connect(url.replace("+psycopg", "")) as connection:
         return connection.execute(query).fetchall()
+
+
+def test_without_samples_there_are_accounts_and_no_sample_tables(
+    prepare: Prepare, url: str
+) -> None:
+    """A gateway with services of its own gets people to try it with, and no clinic or shop."""
+    assert set(prepare(dict(new_passwords(None)), samples=False)) == set(EMAILS)
+
+    with psycopg.connect(url.replace("+psycopg", "", 1)) as connection:
+        found = connection.execute("SELECT nspname FROM pg_namespace").fetchall()
+    schemas = {name for (name,) in found}
+    assert {"auth", "api"} <= schemas
+    assert not {"clinic", "retail"} & schemas

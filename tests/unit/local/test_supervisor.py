@@ -82,3 +82,19 @@ def test_a_child_that_gives_up_ends_the_start_of_another() -> None:
 
     with pytest.raises(GaveUp, match="short"):
         _run(scenario)
+
+
+def test_a_removed_child_is_stopped_and_ends_no_watch() -> None:
+    """The others are watched on."""
+    stopped: list[str] = []
+
+    async def scenario(supervisor: Supervisor) -> None:
+        one = Recorded("one", "exec sleep 60", 1, stopped)
+        await supervisor.start([one, Recorded("other", "exec sleep 60", 1, stopped)])
+        watching = asyncio.create_task(supervisor.watch())
+        await supervisor.remove(one)
+        assert not watching.done()
+        watching.cancel()
+
+    _run(scenario)
+    assert stopped == ["one", "other"]
