@@ -191,7 +191,7 @@ def may_use(freshness: Freshness, asked: Directives, now: float) -> Use:
         return Use.VALIDATE
     if "max-stale" in asked and -left <= _most_stale(asked):
         return Use.SERVE
-    if "min-fresh" not in asked and -left <= freshness.stale_while_revalidate:
+    if "min-fresh" not in asked and -left < freshness.stale_while_revalidate:
         return Use.SERVE_WHILE_RENEWED
     return Use.VALIDATE
 
@@ -208,7 +208,7 @@ def may_stand_in(freshness: Freshness, asked: Directives, now: float) -> bool:
     if freshness.is_strict or freshness.always_validate:
         return False
     allowed = max(freshness.stale_if_error, seconds(asked, "stale-if-error") or 0.0)
-    return -freshness.left(now) <= allowed
+    return -freshness.left(now) < allowed
 
 
 def is_failure(status: int) -> bool:
