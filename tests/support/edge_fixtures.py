@@ -43,6 +43,7 @@ def edge(
     environment = edge_environment(
         redis_url,
         UPSTREAM_TIMEOUT="3.5",
+        UPSTREAM_BREAKER="false",  # services fail in many tests, one after the other
         MAX_BODY_BYTES=str(64 * 2**20),
         PROMETHEUS_MULTIPROC_DIR=str(metrics_folder),
     )
@@ -60,6 +61,7 @@ def strict_edge(
     environment = edge_environment(
         redis_url,
         UPSTREAM_TIMEOUT="0.5",
+        UPSTREAM_BREAKER="false",
         MAX_BODY_BYTES="1000000",
         LOG_FORMAT="json",
         ALLOWED_HOSTS="127.0.0.1,*.example.org",
@@ -79,7 +81,7 @@ def refusing_edge(
 ) -> Iterator[RunningEdge]:
     """Run an edge whose services refuse every connection."""
     nowhere = dict.fromkeys(VARIABLES.values(), "http://127.0.0.1:1")
-    environment = edge_environment(redis_url, UPSTREAM_TIMEOUT="3.5")
+    environment = edge_environment(redis_url, UPSTREAM_TIMEOUT="3.5", UPSTREAM_BREAKER="false")
     running = RunningEdge(tmp_path_factory.mktemp("refusing-edge"), environment | nowhere)
     running.start()
     yield running

@@ -28,6 +28,7 @@ from gateline.edge.sockets.proxying import SocketProxy
 from gateline.edge.sockets.socket_io import SocketIo
 from gateline.edge.telemetry import Telemetry
 from gateline.edge.upstream import Client
+from gateline.edge.upstreams import Upstreams
 
 DRAIN_SIGNAL = signal.SIGURG
 """Ignored by default, so that it harms no process that does not know it."""
@@ -42,6 +43,7 @@ class Parts:
 
     pipeline: Pipeline
     client: Client
+    services: Upstreams
     kv: "Redis"
     limits: LimitKeeper
     feed: InvalidationFeed
@@ -137,6 +139,7 @@ class Edge:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await _housekeeping(parts)
+        await parts.services.aclose()
         await parts.client.aclose()
         await parts.kv.aclose()
 
@@ -177,6 +180,7 @@ def _gauge(parts: Parts) -> None:
     record.REQUESTS_IN_FLIGHT.set(len(parts.in_flight))
     record.KNOWN_SESSIONS.set(len(parts.sessions))
     record.MEMORY_TRUSTED.set(int(parts.sessions.trusted))
+    parts.services.publish()
     for pool in parts.client.pools:
         name = str(pool.target)
         record.UPSTREAM_CONNECTIONS.labels(name, "in_use").set(pool.in_use)

@@ -30,6 +30,7 @@ from gateline.edge.sockets.snapshot import Snapshot
 from gateline.edge.sockets.socket_io import Register, SocketIo
 from gateline.edge.telemetry import Telemetry
 from gateline.edge.upstream import Client, Pool
+from gateline.edge.upstreams import Upstream, Upstreams
 from gateline.policy.routes import Destination, Route
 from gateline.shared import kv, logs
 from gateline.shared.config import Settings
@@ -67,13 +68,15 @@ def compose(settings: Settings, records: Backlog[Entry], register: Register | No
     doorkeeper = Doorkeeper(socket_io, proxy, most=settings.gateline_max_sockets)
     plan = load_plan(settings)
     limits = LimitKeeper(ValkeyStore(store, secrets.token_hex(4)))
+    services = Upstreams(client)
     lasting = Lasting(
-        client,
+        services,
         limits=limits.for_plan,
         sockets=doorkeeper,
-        settled=(limits.settled,),
+        settled=(limits.settled, lambda version: services.settle(version.upstreams)),
     )
     gateway = build(plan, lasting, own_routes(plan))
+    services.settle(gateway.upstreams)
     upstreams = gateway.upstreams
     health = Health(client, _health_pools(upstreams), store, auth=_AUTH)
     in_flight = InFlight()
@@ -102,6 +105,7 @@ def compose(settings: Settings, records: Backlog[Entry], register: Register | No
     return Parts(
         pipeline=pipeline,
         client=client,
+        services=services,
         kv=store,
         limits=limits,
         feed=InvalidationFeed(store, sessions),

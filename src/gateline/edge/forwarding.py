@@ -1,82 +1,36 @@
 """Forward a request to its service and hand on what it answers.
 
-What is sent again, and when, is decided by `policy.retries`; what survives of the headers by
-`policy.headers`. This module only does it.
+What survives of the headers is decided by `policy.headers`; what is sent again is the business of
+`attempts`.
 """
 
 import asyncio
 import random
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import perf_counter
 from typing import Final
 
+from gateline.edge.attempts import Attempts, Outgoing
 from gateline.edge.bodies import RequestBody
 from gateline.edge.cookie_renewal import CookieRenewer
-from gateline.edge.exchange import Exchange, Refused
+from gateline.edge.exchange import AnswerBroken, Exchange, Refused
 from gateline.edge.responding import respond
-from gateline.edge.upstream import (
-    BodyStream,
-    Client,
-    Pool,
-    PoolExhausted,
-    Response,
-    UpstreamError,
-    UpstreamTimeout,
-)
+from gateline.edge.upstream import BodyStream, Client, UpstreamError
+from gateline.edge.upstreams import Upstream
 from gateline.policy.headers import Headers, change, forward_request_headers
 from gateline.policy.reasons import NO_ROUTE, REASONS
-from gateline.policy.retries import Outcome, is_repeatable, next_delay
+from gateline.policy.retries import is_repeatable
 from gateline.policy.routes import Destination, Route
-from gateline.policy.services import Service
 from gateline.shared.cookies import SESSION_COOKIE_STARTS
+
+DEADLINE: Final = b"x-gateline-deadline"
+"""Until when an answer is of use: epoch milliseconds, all attempts included."""
 
 _STREAM_SECONDS: Final = 3600.0
 _CREDENTIALS: Final = frozenset({b"authorization", b"cookie"})
 _AUTHORIZATION: Final = frozenset({b"authorization"})
 _NOTHING: Final[frozenset[bytes]] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One pool of connections and the name under which logs and metrics know it."""
-
-    name: str
-    pool: Pool
-
-
-@dataclass(frozen=True, slots=True)
-class Upstream:
-    """A service and the targets that serve it."""
-
-    service: Service
-    targets: tuple[Target, ...]
-
-    def choose(self, draw: Callable[[], float]) -> Target:
-        """Return the less busy of two targets drawn at random."""
-        targets = self.targets
-        if len(targets) == 1:
-            return targets[0]
-        one = targets[int(draw() * len(targets))]
-        other = targets[int(draw() * len(targets))]
-        return one if one.pool.in_use <= other.pool.in_use else other
-
-
-@dataclass(slots=True)
-class Outgoing:
-    """A request as it goes to a service; `deadline` is a time of the event loop's clock.
-
-    `patience` is how many seconds the service may be silent.
-    """
-
-    upstream: Upstream
-    method: bytes
-    path: bytes
-    headers: Headers
-    body: bytes | BodyStream | None
-    deadline: float
-    patience: float
-    repeatable: bool
 
 
 class Forwarder:
@@ -89,9 +43,8 @@ class Forwarder:
         renewer: CookieRenewer | None = None,
         draw: Callable[[], float] = random.random,
     ) -> None:
-        self._client = client
+        self._attempts = Attempts(client, draw)
         self._renewer = renewer
-        self._draw = draw
 
     async def forward(self, exchange: Exchange, route: Route, destination: Destination) -> None:
         """Forward the exchange and answer it; raises Refused when no answer could be had."""
@@ -99,108 +52,61 @@ class Forwarder:
         if upstream is None:
             raise Refused(NO_ROUTE)
         exchange.service = destination.service
+        slots = upstream.slots
+        if slots is not None:
+            await slots.enter()
+        try:
+            await self._exchange(exchange, route, destination, upstream)
+        finally:
+            if slots is not None:
+                slots.leave()
+
+    async def _exchange(
+        self, exchange: Exchange, route: Route, destination: Destination, upstream: Upstream
+    ) -> None:
         renewal = self._renewer.begin(exchange) if self._renewer is not None else None
-        loop = asyncio.get_running_loop()
-        outgoing = await self._outgoing(exchange, route, destination, upstream, loop)
+        outgoing = await _outgoing(exchange, route, destination, upstream)
         asked = perf_counter()
         try:
-            response = await self._ask(exchange, outgoing, loop)
+            response, target = await self._attempts.ask(exchange, outgoing)
         except UpstreamError as error:
             raise Refused(REASONS[error.reason]) from error
         finally:
             exchange.upstream_seconds = perf_counter() - asked
-        await respond(exchange, response, renewal)
-
-    async def _outgoing(
-        self,
-        exchange: Exchange,
-        route: Route,
-        destination: Destination,
-        upstream: Upstream,
-        loop: asyncio.AbstractEventLoop,
-    ) -> Outgoing:
-        """Build what goes upstream; a body that is small is read whole first."""
-        path = destination.path(exchange.path, upstream.service.prefix).encode("ascii")
-        if exchange.query:
-            path = path + b"?" + exchange.query
-        most = route.max_body_bytes or exchange.gateway.plan.max_body_bytes
-        body = None if exchange.body_done else await _body(exchange, most)
-        patience = route.timeout or upstream.service.timeout
-        seconds = _STREAM_SECONDS if isinstance(body, BodyStream) else patience
-        return Outgoing(
-            upstream,
-            exchange.method.encode("ascii"),
-            path,
-            request_headers(exchange, route),
-            body,
-            loop.time() + seconds,
-            patience,
-            is_repeatable(exchange.method, b"idempotency-key" in exchange.fields),
-        )
-
-    async def _ask(
-        self, exchange: Exchange, outgoing: Outgoing, loop: asyncio.AbstractEventLoop
-    ) -> Response:
-        """Make attempts until one answers or the policy says stop."""
-        passing = outgoing.upstream.service.retry.statuses
-        while True:
-            began = loop.time()
-            result = await self._attempt(exchange, outgoing)
-            if isinstance(result, Response) and result.status not in passing:
-                return result
-            delay = self._delay(exchange, outgoing, result, began, loop.time())
-            if delay is None:
-                if isinstance(result, UpstreamError):
-                    raise result
-                return result
-            if isinstance(result, Response):
-                result.close()
-            await asyncio.sleep(delay)
-
-    async def _attempt(self, exchange: Exchange, outgoing: Outgoing) -> Response | UpstreamError:
-        target = outgoing.upstream.choose(self._draw)
-        exchange.attempts += 1
-        exchange.target = target.name
-        service = outgoing.upstream.service
         try:
-            return await self._client.send(
-                target.pool,
-                outgoing.method,
-                outgoing.path,
-                outgoing.headers,
-                outgoing.body,
-                deadline=outgoing.deadline,
-                connect_timeout=service.connect_timeout,
-                read_timeout=outgoing.patience,
-            )
-        except UpstreamError as error:
-            return error
+            await respond(exchange, response, renewal)
+        except AnswerBroken:
+            now = asyncio.get_running_loop().time()
+            upstream.failed(target, now, unavailable=True)
+            raise
 
-    def _delay(
-        self,
-        exchange: Exchange,
-        outgoing: Outgoing,
-        result: Response | UpstreamError,
-        began: float,
-        now: float,
-    ) -> float | None:
-        """Return the wait before the next attempt, None when this was the last."""
-        outcome = _outcome(result)
-        if isinstance(result, PoolExhausted):
-            return None
-        if isinstance(outgoing.body, BodyStream) and outcome is not Outcome.CONNECT_FAILED:
-            return None  # its bytes are gone: what came from the client cannot be read again
-        return next_delay(
-            outgoing.upstream.service.retry,
-            attempt=exchange.attempts,
-            repeatable=outgoing.repeatable,
-            outcome=outcome,
-            status=result.status if isinstance(result, Response) else None,
-            retry_after=_retry_after(result) if isinstance(result, Response) else None,
-            remaining=outgoing.deadline - now,
-            took=now - began,
-            random=self._draw(),
-        )
+
+async def _outgoing(
+    exchange: Exchange, route: Route, destination: Destination, upstream: Upstream
+) -> Outgoing:
+    """Build what goes upstream; a body that is small is read whole first."""
+    service = upstream.service
+    path = destination.path(exchange.path, service.prefix).encode("ascii")
+    if exchange.query:
+        path = path + b"?" + exchange.query
+    most = route.max_body_bytes or exchange.gateway.plan.max_body_bytes
+    body = None if exchange.body_done else await _body(exchange, most)
+    headers = request_headers(exchange, route)
+    patience = seconds = route.timeout or service.timeout
+    if isinstance(body, BodyStream):
+        seconds = _STREAM_SECONDS
+    else:
+        headers.append((DEADLINE, b"%d" % ((time.time() + seconds) * 1000)))
+    return Outgoing(
+        upstream,
+        exchange.method.encode("ascii"),
+        path,
+        headers,
+        body,
+        asyncio.get_running_loop().time() + seconds,
+        patience,
+        is_repeatable(exchange.method, b"idempotency-key" in exchange.fields),
+    )
 
 
 async def _body(exchange: Exchange, most: int) -> bytes | BodyStream:
@@ -252,19 +158,3 @@ def _cookies(exchange: Exchange, *, keep_session: bool) -> Headers:
         if keep_session or not pair.lstrip().startswith(SESSION_COOKIE_STARTS)
     ]
     return [(b"cookie", b";".join(pairs).strip())] if pairs else []
-
-
-def _outcome(result: Response | UpstreamError) -> Outcome:
-    if isinstance(result, Response):
-        return Outcome.STATUS
-    if not result.may_have_arrived:
-        return Outcome.CONNECT_FAILED
-    return Outcome.TIMED_OUT if isinstance(result, UpstreamTimeout) else Outcome.LOST
-
-
-def _retry_after(response: Response) -> float | None:
-    """Return the seconds of a Retry-After header; its form as a date is not worth a wait."""
-    for name, value in response.headers:
-        if name.lower() == b"retry-after" and value.isdigit():
-            return float(value)
-    return None

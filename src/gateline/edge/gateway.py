@@ -10,13 +10,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateline.edge.collaborators import Cache, Credentials, Limits, Sockets
-from gateline.edge.forwarding import Target, Upstream
-from gateline.edge.upstream import Client
-from gateline.edge.upstream import Target as Address
+from gateline.edge.upstreams import Upstream, Upstreams
 from gateline.policy.clients import Network
 from gateline.policy.cors import CorsPolicy
 from gateline.policy.routes import Route, RouteTable
-from gateline.policy.services import Service
 from gateline.shared.gateway import GatewayPlan
 
 _NO_CORS: Final = CorsPolicy()
@@ -56,7 +53,7 @@ class Lasting:
     version once it serves, to let go of what it does not use any more.
     """
 
-    client: Client
+    upstreams: Upstreams
     credentials: Callable[[GatewayPlan], Credentials | None] | None = None
     limits: Callable[[GatewayPlan], Limits | None] | None = None
     cache: Callable[[GatewayPlan], Cache | None] | None = None
@@ -89,7 +86,7 @@ def build(plan: GatewayPlan, lasting: Lasting, own: Iterable[Route] = ()) -> Gat
     return Gateway(
         plan=plan,
         door=door,
-        upstreams=_upstreams(lasting.client, plan.services),
+        upstreams=lasting.upstreams.build(plan.services, plan.retry_budget),
         special=_special(routes, door.trusted_origins),
         credentials=lasting.credentials(plan) if lasting.credentials is not None else None,
         limits=lasting.limits(plan) if lasting.limits is not None else None,
@@ -120,14 +117,3 @@ def _special(routes: Iterable[Route], trusted: Collection[str]) -> dict[str, Spe
         for route in routes
         if route.cors is not None or route.allow_ips or route.deny_ips or route.redirect is not None
     }
-
-
-def _upstreams(client: Client, services: Mapping[str, Service]) -> dict[str, Upstream]:
-    """Return the services that have an address; those at one address share its connections."""
-    found: dict[str, Upstream] = {}
-    for name, service in services.items():
-        if service.urls:
-            addresses = [Address.parse(url) for url in service.urls]
-            targets = tuple(Target(str(one), client.pool(one)) for one in addresses)
-            found[name] = Upstream(service, targets)
-    return found

@@ -34,6 +34,7 @@ SPOOFABLE: Final = frozenset(
         b"x-forwarded-prefix",
         b"x-forwarded-proto",
         b"x-forwarded-server",
+        b"x-gateline-deadline",
         b"x-real-ip",
         b"x-request-id",
         b"x-user-email",

@@ -7,6 +7,7 @@ opened carried nothing, so every request may try again.
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Final
 
@@ -55,6 +56,7 @@ def next_delay(
     retry_after: float | None = None,
     remaining: float,
     took: float = 0.0,
+    elsewhere: bool = False,
     random: float,
 ) -> float | None:
     """Return the seconds to wait before the next attempt, or None to stop.
@@ -63,7 +65,8 @@ def next_delay(
     until the request's deadline, `random` a number in [0, 1). A `retry_after` of the upstream
     (seconds) is the least wait. A wait that would reach the deadline is not begun; nor is, after
     an answer, an attempt that would reach it by taking as long again: that answer is worth more
-    than a time-out.
+    than a time-out. When there is something `elsewhere` to try that has not failed (another
+    endpoint, a fresh connection), an attempt without an answer is made there without a wait.
     """
     if attempt >= policy.attempts:
         return None
@@ -71,7 +74,23 @@ def next_delay(
         return None
     if outcome is Outcome.STATUS and status not in policy.statuses:
         return None
+    if elsewhere and outcome is not Outcome.STATUS:
+        return 0.0 if remaining > 0.0 else None
     delay = random * min(policy.cap, policy.base * 2.0 ** (attempt - 1))
     delay = max(delay, retry_after or 0.0)
     needed = delay + took if outcome is Outcome.STATUS else delay
     return delay if needed < remaining else None
+
+
+def retry_after_seconds(value: str, now: float) -> float | None:
+    """Return the seconds that a Retry-After asks to wait (RFC 9110, section 10.2.3).
+
+    `now` is epoch seconds, for its form as a date. None: it is neither form.
+    """
+    text = value.strip()
+    if text.isdecimal() and text.isascii():
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except (ValueError, TypeError, OverflowError):
+        return None

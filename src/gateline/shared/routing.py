@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateline.policy.identity import USER_TYPES
 from gateline.policy.routes import Authentication, Destination, Route
-from gateline.policy.services import Service, endpoints_at
+from gateline.policy.services import BreakerPolicy, Service, endpoints_at
 
 if TYPE_CHECKING:
     from gateline.shared.config import Settings
@@ -46,6 +46,7 @@ def platform_services(settings: "Settings") -> dict[str, Service]:
             endpoints=endpoints_at(address) if address else (),
             timeout=settings.upstream_timeout,
             prefix=DOMAIN_PREFIX if name in _DOMAIN_ROLES else "",
+            breaker=BreakerPolicy() if settings.upstream_breaker else None,
         )
         for name, address in addresses.items()
     }

@@ -9,7 +9,6 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from typing import Final
 
@@ -26,7 +25,7 @@ from gateline.policy.reasons import (
     UPSTREAM_UNAVAILABLE,
     Reason,
 )
-from gateline.policy.retries import Outcome, next_delay
+from gateline.policy.retries import Outcome, next_delay, retry_after_seconds
 from gateline.policy.services import Service
 from gateline.shared.errors import ApiError
 from gateline.shared.wire import (
@@ -348,14 +347,7 @@ def _classified(error: BaseException) -> _AttemptFailed | None:
 def _retry_after(answer: Answer) -> float | None:
     """Return the seconds that an answer asks to wait (RFC 9110, section 10.2.3)."""
     text = answer.header("retry-after")
-    if text is None:
-        return None
-    if text.strip().isdecimal():
-        return float(text)
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except (ValueError, TypeError, OverflowError):
-        return None
+    return None if text is None else retry_after_seconds(text, time.time())
 
 
 def _discard(result: Answer | _AttemptFailed) -> None:

@@ -4,7 +4,6 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from gateline.edge.upstream import Client, UpstreamError
-from gateline.edge.upstream.http1_pool import Http1Pool
 from gateline.edge.upstreams.target import Target
 from gateline.policy.services import ProbePolicy, Service
 
@@ -51,20 +50,13 @@ class ClientProber:
         return 200 <= response.status < 400
 
     async def reaches(self, service: Service, target: Target) -> bool:
-        """Ask for the health check's path where there is one, else open a connection.
-
-        Over HTTP/2 without a health check the first requests have to tell.
-        """
+        """Ask for the health check's path where there is one, else open a connection."""
         if service.probe is not None:
             return await self.is_well(target, service.probe)
-        if not isinstance(target.pool, Http1Pool):
-            return True
-        until = asyncio.get_running_loop().time() + service.connect_timeout
         try:
-            connection = await target.pool.acquire(until, service.connect_timeout)
+            await target.pool.check(asyncio.get_running_loop().time() + service.connect_timeout)
         except UpstreamError:
             return False
-        connection.abort()
         return True
 
 

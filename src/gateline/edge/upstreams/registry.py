@@ -2,11 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
-from gateline.edge.upstream import Pool
+from gateline.edge.upstream import Client
 from gateline.edge.upstreams.choosing import Draw
-from gateline.edge.upstreams.probing import Prober
+from gateline.edge.upstreams.figures import Figures
+from gateline.edge.upstreams.probing import ClientProber
 from gateline.edge.upstreams.slots import Slots
 from gateline.edge.upstreams.target import Target
 from gateline.edge.upstreams.upstream import Upstream
@@ -14,22 +16,24 @@ from gateline.policy.breakers import Breaker
 from gateline.policy.ejection import HealthTally, Outlier
 from gateline.policy.services import Endpoint, RetryBudget, Service
 
-PoolOf = Callable[[Service, Endpoint], Pool]
+_LATECOMER_SECONDS: Final = 10.0
+_STREAM_SECONDS: Final = 3600.0
 
 
 class Upstreams:
     """Makes the run-time side of services; what did not change lives on in the next version.
 
-    `pool_of` gives the connections to an endpoint: the same ones as before for the same address.
+    Connections to addresses that no version uses any more are closed: idle ones soon after, the
+    others when they are done.
     """
 
-    def __init__(
-        self, pool_of: PoolOf, *, prober: Prober | None = None, draw: Draw = random.random
-    ) -> None:
-        self._pool_of = pool_of
-        self._prober = prober
+    def __init__(self, client: Client, *, draw: Draw = random.random) -> None:
+        self._client = client
+        self._prober = ClientProber(client)
         self._draw = draw
         self._serving: dict[int, Upstream] = {}
+        self._closing: asyncio.Task[None] | None = None
+        self._figures = Figures()
         self.current: Mapping[str, Upstream] = {}
 
     def build(
@@ -55,18 +59,35 @@ class Upstreams:
         """Serve with these from now on: start what is new, end what is not used any more."""
         before, self.current = self._serving, current
         self._serving = {id(one): one for one in current.values()}
-        for key, upstream in before.items():
-            if key not in self._serving:
-                upstream.close()
+        gone = [upstream for key, upstream in before.items() if key not in self._serving]
+        for upstream in gone:
+            upstream.close()
         for key, upstream in self._serving.items():
             if key not in before:
                 upstream.start()
+        if gone:
+            if self._closing is not None:
+                self._closing.cancel()
+            self._closing = asyncio.get_running_loop().create_task(self._close_unused())
+
+    def publish(self) -> None:
+        """Tell Prometheus how every service stands."""
+        self._figures.publish(self.current.values(), asyncio.get_running_loop().time())
 
     async def aclose(self) -> None:
         """End everything that runs, and wait for its end."""
         ending = [task for one in self._serving.values() for task in one.tasks]
         self.settle({})
+        if self._closing is not None:
+            self._closing.cancel()
+            ending.append(self._closing)
         await asyncio.gather(*ending, return_exceptions=True)
+
+    async def _close_unused(self) -> None:
+        # Requests that came before the change may still make their attempts.
+        await asyncio.sleep(_LATECOMER_SECONDS)
+        used = {target.pool for one in self._serving.values() for target in one.targets}
+        await self._client.retain(used, _STREAM_SECONDS)
 
     def _upstream(self, service: Service, budget: RetryBudget) -> Upstream:
         before = self.current.get(service.name)
@@ -90,7 +111,7 @@ class Upstreams:
         return upstream
 
     def _target(self, service: Service, endpoint: Endpoint, before: Upstream | None) -> Target:
-        pool = self._pool_of(service, endpoint)
+        pool = self._client.pool_for(service, endpoint)
         target = Target(
             str(pool.target),
             pool,

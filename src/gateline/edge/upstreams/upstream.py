@@ -29,6 +29,9 @@ from gateline.policy.services import RetryBudget, Service
 
 _EASING_STEPS: Final = 10
 _BUDGET: Final = RetryBudget()
+FAILURES: Final = frozenset(range(500, 600)) - {501, 505}
+"""Answers that speak against a target; "not implemented" comes from one in good order."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -37,8 +40,9 @@ class Upstream:
 
     `only` is the target of a service that has just one: nothing is chosen there. `waiting` counts
     the requests that wait for an answer, `retrying` those of them that are repeated; both belong
-    to the retry budget. `retries` counts repetitions by outcome of the attempt before,
-    `ejections` by target; `retries_refused` those that the budget did not allow.
+    to the retry budget. `suspect` are the statuses that are looked at before they are passed on:
+    failures, and whatever is worth another attempt. `retries` counts repetitions by outcome of the
+    attempt before, `ejections` by target; `retries_refused` those that the budget did not allow.
     """
 
     __slots__ = (
@@ -58,6 +62,7 @@ class Upstream:
         "retrying",
         "service",
         "slots",
+        "suspect",
         "targets",
         "waiting",
     )
@@ -78,6 +83,7 @@ class Upstream:
         self.budget = budget
         self.breaker = breaker
         self.slots = slots
+        self.suspect = FAILURES | frozenset(service.retry.statuses)
         self.waiting = self.retrying = 0
         self.retries: Counter[Outcome] = Counter()
         self.retries_refused = 0
@@ -113,11 +119,23 @@ class Upstream:
         """Tell whether a target is available that was not tried."""
         return any(one.is_available and one not in tried for one in self.targets)
 
-    def may_retry(self) -> bool:
-        """Tell whether the retry budget allows one more repetition."""
-        return budgets.may_retry(self.budget, active=self.waiting, retrying=self.retrying)
+    def begin_retry(self) -> bool:
+        """Count one more request as repeated, if the budget allows it; take it off when it ends."""
+        if not budgets.may_retry(self.budget, active=self.waiting, retrying=self.retrying):
+            self.retries_refused += 1
+            return False
+        self.retrying += 1
+        return True
 
     # What became of it
+
+    def succeeded(self, target: Target, now: float) -> None:
+        """Take note of an attempt that was answered."""
+        outlier, breaker = target.outlier, self.breaker
+        if outlier is not None and outlier.failures:
+            outlier.failures = 0
+        if breaker is not None:
+            breaker.succeeded(now)
 
     def failed(self, target: Target, now: float, *, unavailable: bool) -> None:
         """Take note of a failed attempt.

@@ -309,6 +309,12 @@ class Settings(Rules):
     upstream_timeout: Seconds = _setting(
         10, "Services", "Seconds a proxied request may take, retries included.", "UPSTREAM_TIMEOUT"
     )
+    upstream_breaker: bool = _setting(
+        True,
+        "Services",
+        "Leave a platform service alone for 5 s when half of at least 20 answers in 10 s failed.",
+        "UPSTREAM_BREAKER",
+    )
 
     gateline_socketio_events: str = _setting(
         "",
