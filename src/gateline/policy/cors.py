@@ -26,13 +26,17 @@ class CorsPolicy:
     """Origins that may call with credentials; `*` alone allows any, without credentials.
 
     `expose` are the response headers that their code may read, `max_age` the seconds for which a
-    browser may remember a preflight. `methods` is what a preflight is told.
+    browser may remember a preflight. `methods` is what a preflight is told. `headers` (lower case)
+    are the request headers that are allowed, None whatever is asked for. Without `credentials`
+    exact origins may call, but not with cookies.
     """
 
     origins: frozenset[str] = frozenset()
     expose: tuple[str, ...] = EXPOSED_HEADERS
     max_age: int = 600
     methods: Collection[str] = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+    headers: frozenset[str] | None = None
+    credentials: bool = True
 
     @property
     def any_origin(self) -> bool:
@@ -53,14 +57,16 @@ def preflight_headers(
 ) -> list[tuple[str, str]] | None:
     """Return the headers that grant a preflight, None when the origin may not ask.
 
-    `method` and `names` are Access-Control-Request-Method and -Headers. The requested names are
-    allowed as they are asked for: which origin asks is what decides.
+    `method` and `names` are Access-Control-Request-Method and -Headers. Unless the policy lists
+    headers, the requested names are allowed as they are asked for: which origin asks decides.
     """
     headers = _grant(policy, origin)
     if not headers or not _METHOD.fullmatch(method) or method not in policy.methods:
         return None
     headers.append(("Access-Control-Allow-Methods", ", ".join(sorted(policy.methods))))
-    if names and _NAMES.fullmatch(names):
+    if policy.headers is not None:
+        headers.append(("Access-Control-Allow-Headers", ", ".join(sorted(policy.headers))))
+    elif names and _NAMES.fullmatch(names):
         headers.append(("Access-Control-Allow-Headers", names))
     headers.append(("Access-Control-Max-Age", str(policy.max_age)))
     return [*headers, *_vary(policy)]
@@ -68,10 +74,10 @@ def preflight_headers(
 
 def _grant(policy: CorsPolicy, origin: str) -> list[tuple[str, str]]:
     if origin in policy.origins and not policy.any_origin:
-        return [
-            ("Access-Control-Allow-Origin", origin),
-            ("Access-Control-Allow-Credentials", "true"),
-        ]
+        granted = [("Access-Control-Allow-Origin", origin)]
+        if policy.credentials:
+            granted.append(("Access-Control-Allow-Credentials", "true"))
+        return granted
     return [("Access-Control-Allow-Origin", "*")] if policy.any_origin else []
 
 

@@ -1,4 +1,4 @@
-"""Which route answers a request: by host, method and path, the most specific one.
+"""Which route answers a request: by host, path, headers and method, the most specific one.
 
 Routes are kept in a tree of path segments, so finding one takes time that grows with the length of
 the path and not with the number of routes.
@@ -70,7 +70,7 @@ class Destination:
     def path(self, path: str, prefix: str = "") -> str:
         """Return the path to ask the service for; `prefix` is added where it is missing."""
         if self.replace is not None:
-            path = replace_prefix(path, *self.replace)
+            path = replace_prefix(path, *self.replace) or "/"
         return with_prefix(path, prefix)
 
 
@@ -127,7 +127,8 @@ class Route:
 class Match:
     """The answer of the table: a route, or the methods that the path would answer.
 
-    `route` None with an `allow` that is not empty means 405, with an empty one 404.
+    `route` None with an `allow` that is not empty means 405, with an empty one 404. `params` has
+    the route's `{parameters}` and, for a redirect, `path`: the part under `/*`.
     """
 
     route: Route | None
@@ -135,6 +136,7 @@ class Match:
     params: Mapping[str, str] = field(default_factory=dict)
 
 
+_NO_FIELDS: Final[Mapping[bytes, bytes]] = MappingProxyType({})
 _NOTHING: Final = Match(None)
 
 
@@ -149,8 +151,9 @@ class _Node:
 class RouteTable:
     """An immutable set of routes, indexed by host and path segments.
 
-    Of several routes that fit, the one with the named host wins over any host, then a literal
-    segment over a parameter over a subtree, then one that names methods over one that takes all.
+    Of several routes that fit, the one with the named host wins over `*.example.com` over any host,
+    then a literal segment over a parameter over a subtree, then more conditions on headers over
+    fewer, then one that names methods over one that takes all, then the earlier one.
     Raises ValueError when two routes claim the very same requests.
     """
 
@@ -162,24 +165,35 @@ class RouteTable:
             for host in route.hosts or ("",):
                 self._insert(self._hosts.setdefault(host, _Node()) if host else self._any, route)
 
-    def match(self, method: str, host: str, path: str) -> Match:
-        """Return the route for a request; `host` without port in lower case, `path` canonical."""
+    def match(
+        self, method: str, host: str, path: str, fields: Mapping[bytes, bytes] = _NO_FIELDS
+    ) -> Match:
+        """Return the route for a request.
+
+        `host` is without port and in lower case, `path` canonical, `fields` the headers by names in
+        lower case.
+        """
         segments = path.split("/")
         del segments[0]
         if segments[-1] == "":
             segments.pop()
         allow: set[str] = set()
-        for root in self._roots(host):
-            found = _find(root, segments, 0, method, allow)
+        for root in self._roots(host) if self._hosts else (self._any,):
+            found = _find(root, segments, 0, method, fields, allow)
             if found is not None:
-                return Match(found, params=_parameters(found.path, segments))
+                return Match(found, params=_parameters(found, segments))
         return Match(None, frozenset(allow)) if allow else _NOTHING
 
     def _roots(self, host: str) -> tuple[_Node, ...]:
-        if not self._hosts:
-            return (self._any,)
-        named = self._hosts.get(host) or self._hosts.get(f"*.{host.partition('.')[2]}")
-        return (named, self._any) if named is not None else (self._any,)
+        """Return where to look: the host's own routes, then those of wider names, then any's."""
+        hosts = self._hosts
+        found = [hosts[host]] if host in hosts else []
+        parent = host.partition(".")[2]
+        while parent:
+            if (wider := hosts.get(f"*.{parent}")) is not None:
+                found.append(wider)
+            parent = parent.partition(".")[2]
+        return (*found, self._any)
 
     @staticmethod
     def _insert(node: _Node, route: Route) -> None:
@@ -193,11 +207,39 @@ class RouteTable:
                 node = node.literals.setdefault(segment, _Node())
         claimed = node.subtree if subtree else node.exact
         for other in claimed:
-            if _same_methods(other, route):
+            if _same_methods(other, route) and _same_headers(other, route):
                 msg = f"routes {other.name!r} and {route.name!r} both claim {route.path}"
                 raise ValueError(msg)
         claimed.append(route)
-        claimed.sort(key=lambda one: not one.methods)
+        claimed.sort(key=rank)
+
+
+def rank(route: Route) -> tuple[int, int, bool]:
+    """Return the order among routes of one path: what is more specific is less."""
+    valued = sum(one.value is not None for one in route.headers)
+    return (-len(route.headers), -valued, not route.methods)
+
+
+def shape(path: str) -> str:
+    """Return a route's path without the names of its parameters.
+
+    >>> shape("/orders/{id}/items")
+    '/orders/{}/items'
+    """
+    return "/" + "/".join(
+        "{}" if segment.startswith("{") else segment for segment in path.split("/") if segment
+    )
+
+
+def is_same_claim(one: Route, other: Route) -> bool:
+    """Tell whether some requests fit both routes with nothing to choose between them."""
+    same_hosts = bool(one.hosts & other.hosts) if one.hosts else not other.hosts
+    return (
+        same_hosts
+        and shape(one.path) == shape(other.path)
+        and _same_methods(one, other)
+        and _same_headers(one, other)
+    )
 
 
 def _same_methods(one: Route, other: Route) -> bool:
@@ -206,40 +248,60 @@ def _same_methods(one: Route, other: Route) -> bool:
     return bool(one.methods & other.methods)
 
 
+def _same_headers(one: Route, other: Route) -> bool:
+    return one.headers == other.headers or set(one.headers) == set(other.headers)
+
+
 def _find(
-    node: _Node, segments: list[str], depth: int, method: str, allow: set[str]
+    node: _Node,
+    segments: list[str],
+    depth: int,
+    method: str,
+    fields: Mapping[bytes, bytes],
+    allow: set[str],
 ) -> Route | None:
+    """Return the most specific route at or below a node; gather methods that would fit."""
     if depth == len(segments):
-        found = _by_method(node.exact, method, allow)
-        if found is not None:
-            return found
+        if node.exact:
+            found = _choose(node.exact, method, fields, allow)
+            if found is not None:
+                return found
     else:
         child = node.literals.get(segments[depth])
         if child is not None:
-            found = _find(child, segments, depth + 1, method, allow)
+            found = _find(child, segments, depth + 1, method, fields, allow)
             if found is not None:
                 return found
-        if node.parameter is not None:
-            found = _find(node.parameter, segments, depth + 1, method, allow)
+        child = node.parameter
+        if child is not None:
+            found = _find(child, segments, depth + 1, method, fields, allow)
             if found is not None:
                 return found
-    return _by_method(node.subtree, method, allow) if node.subtree else None
+    return _choose(node.subtree, method, fields, allow) if node.subtree else None
 
 
-def _by_method(routes: list[Route], method: str, allow: set[str]) -> Route | None:
+def _choose(
+    routes: list[Route], method: str, fields: Mapping[bytes, bytes], allow: set[str]
+) -> Route | None:
     for route in routes:
+        if route.headers and not all(one.fits(fields) for one in route.headers):
+            continue
         if not route.methods or method in route.methods:
             return route
         allow.update(route.methods)
     return None
 
 
-def _parameters(pattern: str, segments: list[str]) -> Mapping[str, str]:
-    if "{" not in pattern:
+def _parameters(route: Route, segments: list[str]) -> Mapping[str, str]:
+    pattern = route.path
+    if "{" not in pattern and route.redirect is None:
         return {}
     names = pattern.strip("/").split("/")
-    return {
+    params = {
         name[1:-1]: value
         for name, value in zip(names, segments, strict=False)
         if name.startswith("{")
     }
+    if route.redirect is not None and names[-1] == "*":
+        params["path"] = "/".join(segments[len(names) - 1 :])
+    return params

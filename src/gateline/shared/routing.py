@@ -27,7 +27,11 @@ _DOMAIN_ROLES: Final = {
 }
 
 
-def platform_services(settings: "Settings") -> dict[str, Service]:
+SAMPLE_SERVICES: Final = frozenset({*_DOMAIN_ROLES, "users", "events"})
+"""The services of the platform that are there to try it on."""
+
+
+def platform_services(settings: "Settings", *, samples: bool = True) -> dict[str, Service]:
     """Return the services by name; one without an address has no `urls`. `jwt` is `auth`."""
     addresses = {
         "auth": settings.jwt_service_url,
@@ -49,20 +53,15 @@ def platform_services(settings: "Settings") -> dict[str, Service]:
             breaker=BreakerPolicy() if settings.upstream_breaker else None,
         )
         for name, address in addresses.items()
+        if samples or name not in SAMPLE_SERVICES
     }
     return {**services, "jwt": services["auth"]}
 
 
-def platform_routes() -> tuple[Route, ...]:
+def platform_routes(*, samples: bool = True) -> tuple[Route, ...]:
     """Return the routes of the platform; its own health is the gateway's business, not a route."""
-    return (
-        *_auth_routes(),
-        *_api_routes(),
-        *_domain_routes(),
-        _me_route(),
-        *_retail_routes(),
-        *_web_routes(),
-    )
+    shown = (*_domain_routes(), _me_route(), *_retail_routes()) if samples else ()
+    return (*_auth_routes(), *_api_routes(), *shown, *_web_routes())
 
 
 def _auth_routes() -> tuple[Route, ...]:

@@ -57,3 +57,22 @@ def test_preflight_repeats_no_junk() -> None:
     headers = preflight_headers(LISTED, "https://app.example", method="GET", names="a\r\nX: 1")
     assert headers is not None
     assert "Access-Control-Allow-Headers" not in dict(headers)
+
+
+def test_a_route_may_allow_certain_headers_only() -> None:
+    """A preflight is told the list, whatever it asked for."""
+    policy = CorsPolicy(frozenset({"https://a.example"}), headers=frozenset({"x-b", "x-a"}))
+
+    granted = preflight_headers(policy, "https://a.example", method="GET", names="x-c")
+
+    assert ("Access-Control-Allow-Headers", "x-a, x-b") in (granted or [])
+
+
+def test_origins_may_be_trusted_without_cookies() -> None:
+    """The origin is echoed, credentials are not allowed."""
+    policy = CorsPolicy(frozenset({"https://a.example"}), credentials=False)
+
+    headers = dict(answer_headers(policy, "https://a.example"))
+
+    assert headers["Access-Control-Allow-Origin"] == "https://a.example"
+    assert "Access-Control-Allow-Credentials" not in headers
