@@ -99,4 +99,9 @@ class Client:
 def _new_pool(target: Target, limits: Limits) -> Pool:
     if not target.http2:
         return Http1Pool(target, limits)
-    raise ValueError("HTTP/2 to upstreams is not there yet")
+    try:
+        from gateline.edge.upstream.http2 import Http2Pool
+    except ModuleNotFoundError as error:
+        msg = f"HTTP/2 to {target} needs a library: pip install 'gateline[http2]'"
+        raise ValueError(msg) from error
+    return Http2Pool(target, limits)

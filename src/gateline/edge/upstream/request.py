@@ -79,11 +79,18 @@ class HeadEncoder:
                 self._known.add(name)
 
 
+def length_of(method: bytes, body: bytes | BodyStream | None) -> int | None:
+    """Return the length to announce: None where there is no body, or one of unknown length."""
+    if not body:
+        return 0 if method in _ANNOUNCES_BODY else None
+    return len(body) if isinstance(body, bytes) else body.length
+
+
 def framing_of(method: bytes, body: bytes | BodyStream | None) -> bytes:
     """Return the header line that tells the upstream where the body ends."""
     if not body:
         return b"content-length: 0\r\n" if method in _ANNOUNCES_BODY else b""
-    length = len(body) if isinstance(body, bytes) else body.length
+    length = length_of(method, body)
     if length is None:
         return b"transfer-encoding: chunked\r\n"
     return b"content-length: %d\r\n" % length

@@ -15,12 +15,24 @@ class Sink(Protocol):
         """Wait for room."""
 
 
-async def upload(sink: Sink, body: BodyStream) -> None:
-    """Send all of `body`; raise ValueError when its length is not the one it announced."""
-    if body.length is None:
-        await _send_chunked(sink, body)
-    else:
+async def upload(sink: Sink, body: BodyStream, *, framed: bool = False) -> None:
+    """Send all of `body`; raise ValueError when its length is not the one it announced.
+
+    Without a length it goes out chunked, unless the sink frames what it sends itself.
+    """
+    if body.length is not None:
         await _send_measured(sink, body, body.length)
+    elif framed:
+        await _send_plain(sink, body)
+    else:
+        await _send_chunked(sink, body)
+
+
+async def _send_plain(sink: Sink, body: BodyStream) -> None:
+    async for chunk in body.chunks:
+        if chunk:
+            sink.write(chunk)
+            await sink.drained()
 
 
 async def _send_chunked(sink: Sink, body: BodyStream) -> None:
