@@ -102,10 +102,10 @@ def cancel_order(identity: Identity, name: str) -> Order:
 
 def _hold_profile(identity: Identity) -> Profile:
     """Return the profile with its row locked, made or with the address of this session."""
-    profile = _locked(identity.user_id)
+    profile = _locked(int(identity.user_id))
     if profile is None:
         _make_profile(identity)
-        profile = _locked(identity.user_id)
+        profile = _locked(int(identity.user_id))
     assert profile is not None  # noqa: S101 - made above, by us or by whom we waited for
     if _tells_another_address(identity, profile):
         profile.email = identity.email

@@ -42,7 +42,7 @@ _STORE_SECONDS: Final = 1.5
 _BOUNDS: Final = tuple(bound / 1000 for bound in BOUNDS_MS)
 _log = logging.getLogger(__name__)
 
-_Line = tuple[float, str, str, int, float, str, str, int | None, str | None, str]
+_Line = tuple[float, str, str, int, float, str, str, int | str | None, str | None, str]
 
 
 class Telemetry:

@@ -28,6 +28,7 @@ HOP_BY_HOP: Final = frozenset(
 SPOOFABLE: Final = frozenset(
     {
         b"forwarded",
+        b"x-consumer",
         b"x-forwarded-for",
         b"x-forwarded-host",
         b"x-forwarded-port",
@@ -35,10 +36,12 @@ SPOOFABLE: Final = frozenset(
         b"x-forwarded-proto",
         b"x-forwarded-server",
         b"x-gateline-deadline",
+        b"x-gateline-mirror",
         b"x-real-ip",
         b"x-request-id",
         b"x-user-email",
         b"x-user-id",
+        b"x-user-issuer",
         b"x-user-type",
     }
 )

@@ -16,9 +16,13 @@ class Identity:
     Times are seconds since the epoch: `issued_at` and `expires_at` those of the access token,
     `absolute_expires_at` the end of the session however often it is renewed. `source` tells how
     the token came: only a cookie is sent by a browser on its own, so only it needs an origin check.
+
+    `issuer` is empty for our own accounts, whose `user_id` is a number. For an identity from outside
+    it is the issuer's name, and `user_id` what that issuer calls the user. `consumer` is the name of
+    an API key: a program without an account, whose `user_id` is the same name.
     """
 
-    user_id: int
+    user_id: int | str
     user_type: str
     email: str
     session_id: str
@@ -26,7 +30,9 @@ class Identity:
     issued_at: int
     expires_at: int
     absolute_expires_at: int
-    source: Literal["bearer", "cookie"]
+    source: Literal["bearer", "cookie", "key"]
+    issuer: str = ""
+    consumer: str = ""
 
 
 def refuse_role(
@@ -44,9 +50,18 @@ def refuse_role(
 
 
 def identity_headers(identity: Identity) -> list[tuple[str, str]]:
-    """Return the headers that tell an upstream who is asking (X-User-ID, -Type, -Email)."""
-    return [
+    """Return the headers that tell an upstream who is asking.
+
+    X-User-ID, -Type and -Email; for an identity from outside X-User-Issuer too, because ids of two
+    issuers may be alike. A program with an API key is X-Consumer, and no user.
+    """
+    if identity.consumer:
+        return [("X-Consumer", identity.consumer), ("X-User-Type", identity.user_type)]
+    headers = [
         ("X-User-ID", str(identity.user_id)),
         ("X-User-Type", identity.user_type),
         ("X-User-Email", identity.email),
     ]
+    if identity.issuer:
+        headers.append(("X-User-Issuer", identity.issuer))
+    return headers

@@ -68,6 +68,9 @@ TOKEN_INVALID: Final = _reason(
     "token_invalid", 401, "Invalid token", "The token is not valid here."
 )
 TOKEN_EXPIRED: Final = _reason("token_expired", 401, "Invalid token", "The token has expired.")
+API_KEY_INVALID: Final = _reason(
+    "api_key_invalid", 401, "Invalid API key", "The API key is not valid here."
+)
 TOKEN_TYPE_WRONG: Final = _reason(
     "token_type_wrong", 401, "Invalid token", "This kind of token is not accepted here."
 )
@@ -148,6 +151,12 @@ SESSION_STORE_UNAVAILABLE: Final = _reason(
     503,
     "Service unavailable",
     "The session store cannot be reached just now.",
+)
+ISSUER_UNAVAILABLE: Final = _reason(
+    "issuer_unavailable",
+    503,
+    "Service unavailable",
+    "The keys of the token's issuer cannot be fetched just now.",
 )
 UPSTREAM_UNAVAILABLE: Final = _reason(
     "upstream_unavailable", 503, "Service unavailable", "The service is not available just now."

@@ -32,13 +32,18 @@ def _by_user(exchange: Exchange) -> str:
     identity = exchange.identity
     if identity is None:
         return _by_client(exchange)
-    return f"user:{identity.user_type}:{identity.user_id}:{identity.email}"
+    if identity.consumer:
+        return f"key:{identity.consumer}"
+    return f"user:{identity.issuer}:{identity.user_id}"
 
 
 def _by_service_key(exchange: Exchange) -> str:
-    """Return the key's hash: what is stored must not open anything."""
-    key = exchange.fields.get(_SERVICE_KEY) or exchange.fields.get(b"x-api-key")
-    return _by_client(exchange) if not key else f"key:{_digest(key)}"
+    """Return the name of an API key, or a service key's hash: what is stored opens nothing."""
+    identity = exchange.identity
+    if identity is not None and identity.consumer:
+        return f"key:{identity.consumer}"
+    key = exchange.fields.get(_SERVICE_KEY)
+    return _by_client(exchange) if not key else f"hash:{_digest(key)}"
 
 
 def _by_route(_: Exchange) -> str:

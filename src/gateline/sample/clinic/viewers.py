@@ -45,14 +45,15 @@ def viewer_of(identity: Identity) -> Viewer:
     table = _TABLES.get(identity.user_type)
     if table is None:
         raise Forbidden(reason=ROLE_MISSING)
-    row = _row(table, identity.user_id)
+    user_id = int(identity.user_id)
+    row = _row(table, user_id)
     if row is None:
         _provision(table, identity)
-        row = _row(table, identity.user_id)
+        row = _row(table, user_id)
     if row is None or row.deleted_at is not None:
         raise Forbidden(reason=ACCOUNT_INACTIVE)
     at = row.id if identity.user_type == "institution" else row.institution_id
-    return Viewer(identity.user_id, identity.user_type, row.id, at)
+    return Viewer(user_id, identity.user_type, row.id, at)
 
 
 def _row(table: _Table, user_id: int) -> sa.Row[Any] | None:
