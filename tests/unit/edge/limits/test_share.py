@@ -1,0 +1,137 @@
+"""What an edge decides by itself, with a clock that the test holds."""
+
+from gateline.edge.limits.share import Share
+from gateline.edge.limits.store import LEASE_SECONDS, Answer
+from gateline.policy.gcra import LimitRule
+from gateline.policy.limits import Limit
+
+FAST = LimitRule(Limit(1000, 10), 1000)
+SLOW = LimitRule(Limit(10, 60), 10)
+
+
+def _asked(share: Share, answer: Answer, now: float) -> Share:
+    share.learn(answer, now, now, edges=1)
+    return share
+
+
+def test_what_is_held_is_spent_without_asking() -> None:
+    """A lease of three is three requests; then the store must be asked."""
+    share = _asked(Share("key", FAST, 0.0), Answer(3, 997, 0.03, 0.0), now=0.0)
+
+    assert [share.spend(0.1) for _ in range(4)] == [True, True, True, None]
+
+
+def test_a_lease_ends_with_its_time() -> None:
+    """What was not used in time is not spent: others have it by then."""
+    share = _asked(Share("key", FAST, 0.0), Answer(3, 997, 0.03, 0.0), now=0.0)
+
+    assert share.spend(LEASE_SECONDS) is None
+
+
+def test_a_refusal_holds_until_one_is_free() -> None:
+    """While the store cannot have anything, it is not asked."""
+    share = _asked(Share("key", SLOW, 0.0), Answer(0, 0, 60.0, 6.0), now=0.0)
+
+    assert [share.spend(now) for now in (0.1, 3.0, 5.9)] == [False, False, False]
+    assert share.retry_after(2.0) == 4.0
+    assert share.spend(6.1) is None
+
+
+def test_an_empty_bucket_is_asked_once_in_ten_requests() -> None:
+    """A key that wants more than its limit does not ask for each request that becomes free."""
+    share = _asked(Share("key", FAST, 0.0), Answer(0, 0, 10.0, 0.01), now=0.0)
+
+    verdicts = [share.spend(0.02 + number / 1000) for number in range(10)]
+
+    assert verdicts == [False] * 9 + [None]
+
+
+def test_an_empty_bucket_is_asked_after_half_a_second_at_the_latest() -> None:
+    """Nobody who comes seldom is refused for long after something is free."""
+    share = _asked(Share("key", FAST, 0.0), Answer(0, 0, 10.0, 0.01), now=0.0)
+
+    assert share.spend(0.3) is None
+
+
+def test_the_lease_grows_with_the_pace_and_shrinks_again() -> None:
+    """Twice as much each time it is used up soon, up to a part of the limit; little when slow."""
+    share = Share("key", FAST, 0.0)
+    wanted = []
+    now = 0.0
+    for _ in range(11):
+        now += 0.1
+        question = share.question(now, edges=2, waiting=1)
+        wanted.append(question.wanted)
+        _asked(share, Answer(question.wanted, 500, 1.0, 0.0), now)
+        share.held = 0
+    later = share.question(now + 60.0, edges=2, waiting=1)
+
+    assert wanted == [2, 4, 8, 16, 32, 64, 125, 125, 125, 125, 125]
+    assert later.wanted == 1
+
+
+def test_a_small_limit_is_not_held_back_from_others() -> None:
+    """Of ten a minute no edge takes more than it needs."""
+    share = Share("key", SLOW, 0.0)
+
+    assert [share.question(number / 10, 1, 1).wanted for number in range(4)] == [1, 1, 1, 1]
+
+
+def test_those_who_wait_are_asked_for_together() -> None:
+    """As many as wait are wanted, and said to be used at once."""
+    question = Share("key", SLOW, 0.0).question(0.0, edges=3, waiting=7)
+
+    assert (question.wanted, question.used) == (7, 7)
+
+
+def test_what_is_not_used_is_told_with_the_next_question() -> None:
+    """A lease that ran out comes back, and the next one is as large as what was used."""
+    share = _asked(Share("key", FAST, 0.0), Answer(8, 900, 0.1, 0.0), now=0.0)
+    share.spend(1.0)
+    share.spend(1.1)
+    question = share.question(5.0, edges=1, waiting=1)
+
+    assert (question.returned, question.wanted) == (6, 2)
+
+
+def test_alone_an_edge_admits_its_part() -> None:
+    """Four edges without a store admit a quarter each, at a quarter of the rate."""
+    share = Share("key", FAST, 0.0)
+
+    assert sum(share.spend_alone(0.0, edges=4) for _ in range(300)) == 250
+    assert sum(share.spend_alone(2.0, edges=4) for _ in range(300)) == 50
+
+
+def test_alone_it_begins_where_the_store_left_off() -> None:
+    """Losing the store does not fill the bucket again."""
+    share = _asked(Share("key", SLOW, 0.0), Answer(1, 0, 60.0, 6.0), now=0.0)
+    share.spend(0.0)
+
+    assert share.spend_alone(0.1, edges=1) is False
+    assert share.spend_alone(6.1, edges=1) is True
+
+
+def test_what_was_admitted_alone_is_told_once_the_store_is_back() -> None:
+    """The others learn of it, until an answer says that the store knows."""
+    share = Share("key", FAST, 0.0)
+    for _ in range(20):
+        share.spend_alone(0.0, edges=2)
+    lost = share.question(0.05, edges=2, waiting=1)
+    told = share.question(0.05, edges=2, waiting=1)
+    _asked(share, Answer(1, 900, 1.0, 0.0), 0.05)
+    share.held = 0
+
+    assert lost.owed == told.owed == 18
+    assert share.question(0.1, edges=2, waiting=1).owed == 0
+
+
+def test_only_what_nobody_needs_is_forgotten() -> None:
+    """Neither a lease nor a refusal that still holds."""
+    fresh = Share("key", FAST, 0.0)
+    leased = _asked(Share("key", FAST, 0.0), Answer(5, 900, 1.0, 0.0), 0.0)
+    refused = _asked(Share("key", SLOW, 0.0), Answer(0, 0, 60.0, 6.0), 0.0)
+
+    assert fresh.is_forgettable(0.0)
+    assert not leased.is_forgettable(1.0)
+    assert leased.is_forgettable(LEASE_SECONDS)
+    assert not refused.is_forgettable(5.0)
