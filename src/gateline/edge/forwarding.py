@@ -15,6 +15,7 @@ from gateline.edge.attempts import Attempts, Outgoing
 from gateline.edge.bodies import RequestBody
 from gateline.edge.cookie_renewal import CookieRenewer
 from gateline.edge.exchange import AnswerBroken, Exchange, Refused
+from gateline.edge.mirroring import Mirrors
 from gateline.edge.responding import respond
 from gateline.edge.upstream import BodyStream, Client, UpstreamError
 from gateline.edge.upstreams import Upstream
@@ -44,6 +45,7 @@ class Forwarder:
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._attempts = Attempts(client, draw)
+        self._mirrors = Mirrors(draw=draw)
         self._renewer = renewer
 
     async def forward(self, exchange: Exchange, route: Route, destination: Destination) -> None:
@@ -66,6 +68,8 @@ class Forwarder:
     ) -> None:
         renewal = self._renewer.begin(exchange) if self._renewer is not None else None
         outgoing = await _outgoing(exchange, route, destination, upstream)
+        if route.mirror is not None:
+            self._mirrors.copy(exchange, route.mirror, outgoing)
         asked = perf_counter()
         try:
             response, target = await self._attempts.ask(exchange, outgoing)

@@ -20,6 +20,11 @@ ATTEMPTS: Final = Counter(
     "Attempts to have a request answered by a service.",
     ["service"],
 )
+MIRRORED: Final = Counter(
+    "gateline_edge_mirrored_total",
+    "Copies of requests for another service: sent, failed, left_out (too many) or too_large.",
+    ["service", "outcome"],
+)
 REQUESTS_IN_FLIGHT: Final = Gauge(
     "gateline_edge_requests_in_flight",
     "Requests that are not answered yet.",
