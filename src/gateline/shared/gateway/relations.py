@@ -1,0 +1,241 @@
+"""What must hold between the tables of a gateway file, and between the settings of one."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from gateline.policy.routes import Route, is_same_claim, shape
+from gateline.shared.gateway.building import literal_head
+from gateline.shared.gateway.checking import Checked
+from gateline.shared.gateway.model import RouteEntry, ServiceEntry
+from gateline.shared.gateway.positions import Location
+from gateline.shared.gateway.suggestions import one_of
+
+EDGE_PATHS: Final = (
+    "/health",
+    "/livez",
+    "/readyz",
+    "/openapi.json",
+    "/ws/dashboard",
+    "/ws/*",
+    "/socket.io/*",
+)
+"""What the edge answers itself, whatever the file says."""
+_PLATFORM_SERVICES: Final = frozenset({"auth", "web", "api", "jwt"})
+_SAMPLE_SERVICES: Final = frozenset(
+    {"doctors", "patients", "institutions", "admins", "users", "events"}
+)
+_ADDRESSES: Final = ("app", "url", "urls", "targets")
+_OWN_SOURCES: Final = ("session", "key")
+
+
+def check(checked: Checked) -> None:
+    """Note every error between tables that are valid by themselves."""
+    _check_gateway(checked)
+    for name, service in checked.services.items():
+        _check_service(checked, name, service)
+    names: dict[str, int] = {}
+    for index, route in checked.routes.items():
+        _check_route(checked, index, route)
+        if route.name:
+            _check_once(checked, names, route.name, index, "routes")
+    for name in checked.issuers:
+        if name in _OWN_SOURCES:
+            checked.wrong(
+                ("issuers", name), f"{name!r} has a meaning of its own", "choose another name"
+            )
+    _check_api_keys(checked)
+
+
+def check_claims(checked: Checked) -> None:
+    """Note routes of which each other's requests could not be told apart."""
+    seen: dict[str, list[tuple[int, Route]]] = {}
+    own = {shape(path): path for path in EDGE_PATHS}
+    for index, route in zip(checked.routes, checked.built, strict=True):
+        form = shape(route.path)
+        if form in own:
+            checked.wrong(
+                ("routes", index, "path"),
+                f"{route.path} is answered by the gateway itself",
+                "choose another path",
+            )
+        earlier = seen.setdefault(form, [])
+        for other_index, other in earlier:
+            if is_same_claim(route, other):
+                line = checked.source.line(("routes", other_index, "path"))
+                checked.wrong(
+                    ("routes", index, "path"),
+                    f"{other.name!r} in line {line} claims the same requests",
+                    "tell them apart by methods, hosts or headers, or take one out",
+                )
+                break
+        earlier.append((index, route))
+
+
+def _check_gateway(checked: Checked) -> None:
+    gateway = checked.gateway
+    if gateway.samples and not gateway.platform:
+        checked.wrong(
+            ("gateway", "samples"), "needs the platform", "take out platform = false, or samples"
+        )
+    if len(gateway.cors_origins) > 1 and "*" in gateway.cors_origins:
+        checked.wrong(
+            ("gateway", "cors_origins"),
+            "lists * and others",
+            'write cors_origins = ["*"] or exact origins alone',
+        )
+    if gateway.tls is not None:
+        for setting in ("certificate", "key"):
+            _check_file(checked, ("gateway", "tls", setting), getattr(gateway.tls, setting))
+
+
+def _check_file(checked: Checked, at: Location, name: str) -> None:
+    if name and not (checked.source.folder / name).is_file():
+        checked.wrong(
+            at, f"{name!r} is not there", f"write a path that counts from {checked.source.folder}"
+        )
+
+
+def _check_service(checked: Checked, name: str, entry: ServiceEntry) -> None:
+    at: Location = ("services", name)
+    taken = _PLATFORM_SERVICES | (_SAMPLE_SERVICES if checked.gateway.samples else frozenset())
+    if checked.gateway.platform and name in taken:
+        checked.wrong(
+            at,
+            f"{name!r} is a service of the platform",
+            f"call it my-{name}, or leave the platform out: [gateway] platform = false",
+        )
+    given = [setting for setting in _ADDRESSES if getattr(entry, setting)]
+    if not given:
+        checked.wrong(
+            (*at, "url"), "is missing", 'write url = "http://host:port", or app = "module:app"'
+        )
+    for surplus in given[1:]:
+        checked.wrong(
+            (*at, surplus), f"stands beside {given[0]}", f"keep one of {' and '.join(given)}"
+        )
+    if entry.targets and not any(one.weight for one in entry.targets):
+        checked.wrong((*at, "targets"), "all weights are 0", "give one of them weight = 1")
+    if entry.connect_timeout > (entry.timeout or entry.connect_timeout):
+        checked.wrong(
+            (*at, "connect_timeout"),
+            "is longer than timeout",
+            f"write at most {entry.timeout:g}",
+        )
+    if entry.app and not (checked.source.folder / entry.directory).is_dir():
+        checked.wrong(
+            (*at, "directory"),
+            f"{entry.directory!r} is not there",
+            f"write a folder that counts from {checked.source.folder}",
+        )
+    _check_upstream_tls(checked, at, entry)
+
+
+def _check_upstream_tls(checked: Checked, at: Location, entry: ServiceEntry) -> None:
+    if entry.tls is None:
+        return
+    for setting in ("ca", "certificate", "key"):
+        _check_file(checked, (*at, "tls", setting), getattr(entry.tls, setting))
+    if bool(entry.tls.certificate) is not bool(entry.tls.key):
+        missing = "key" if entry.tls.certificate else "certificate"
+        checked.wrong((*at, "tls", missing), "is missing", "write certificate and key together")
+
+
+def _check_route(checked: Checked, index: int, entry: RouteEntry) -> None:
+    at: Location = ("routes", index)
+    services = checked.declared["services"]
+    if entry.service is None and entry.redirect is None:
+        checked.wrong((*at, "service"), "is missing", 'write service = "NAME", or a redirect')
+    if entry.service is not None and entry.redirect is not None:
+        checked.wrong((*at, "redirect"), "stands beside service", "keep one of the two")
+    if entry.service is not None:
+        _check_known(checked, (*at, "service"), entry.service, services)
+    if entry.mirror is not None:
+        written = checked.source.values["routes"][index]["mirror"]
+        way = ("mirror", "service") if isinstance(written, dict) else ("mirror",)
+        _check_known(checked, (*at, *way), entry.mirror.service, services)
+    sources = {*_OWN_SOURCES, *checked.declared["issuers"]}
+    for number, name in enumerate(entry.accept):
+        if name not in sources:
+            checked.wrong(
+                (*at, "accept", number), f"{name!r} gives no identity", one_of(name, sources)
+            )
+    if entry.auth != "none" and not entry.accept:
+        checked.wrong((*at, "accept"), "is empty", 'write accept = ["session"]')
+    _check_prefix(checked, at, entry)
+    _check_redirect(checked, at, entry)
+    _check_cors(checked, at, entry)
+
+
+def _check_known(checked: Checked, at: Location, name: str, services: Iterable[str]) -> None:
+    known = set(services)
+    if name not in known:
+        remedy = one_of(name, known) if known else f"declare it: [services.{name}]"
+        checked.wrong(at, f"there is no service {name!r}", remedy)
+
+
+def _check_prefix(checked: Checked, at: Location, entry: RouteEntry) -> None:
+    wanted = next((one for one in ("rewrite_prefix", "strip_prefix") if getattr(entry, one)), None)
+    if wanted is None:
+        return
+    head = literal_head(entry.path)
+    if isinstance(entry.strip_prefix, str) and entry.strip_prefix:
+        if not f"{head}/".startswith(f"{entry.strip_prefix}/"):
+            checked.wrong(
+                (*at, "strip_prefix"),
+                f"{entry.path} does not begin with {entry.strip_prefix}",
+                f'write strip_prefix = "{head}"' if head else "take it out",
+            )
+        return
+    if "{" in entry.path:
+        checked.wrong(
+            (*at, wanted),
+            "does not know what to do with {parameters}",
+            f'say which part: strip_prefix = "{head}"' if head else "take it out",
+        )
+
+
+def _check_redirect(checked: Checked, at: Location, entry: RouteEntry) -> None:
+    if entry.redirect is None:
+        return
+    known = {part[1:-1] for part in entry.path.split("/") if part.startswith("{")}
+    if entry.path.endswith("/*"):
+        known.add("path")
+    rest = entry.redirect.to
+    while "{" in rest:
+        name, _, rest = rest.partition("{")[2].partition("}")
+        if name not in known:
+            checked.wrong(
+                (*at, "redirect"),
+                f"{{{name}}} is no part of {entry.path}",
+                one_of(name, known) if known else "write the path out, or end it with /*",
+            )
+
+
+def _check_cors(checked: Checked, at: Location, entry: RouteEntry) -> None:
+    if entry.cors is not None and len(entry.cors.origins) > 1 and "*" in entry.cors.origins:
+        checked.wrong(
+            (*at, "cors", "origins"), "lists * and others", 'write ["*"] or exact origins alone'
+        )
+
+
+def _check_api_keys(checked: Checked) -> None:
+    names: dict[str, int] = {}
+    digests: dict[str, int] = {}
+    for index, entry in checked.api_keys.items():
+        _check_once(checked, names, entry.name, index, "api_keys")
+        if entry.sha256 in digests:
+            checked.wrong(
+                ("api_keys", index, "sha256"),
+                "is the same key as another client's",
+                "make a key for each: `gateline key new NAME`",
+            )
+        digests.setdefault(entry.sha256, index)
+
+
+def _check_once(checked: Checked, seen: dict[str, int], name: str, index: int, table: str) -> None:
+    if name in seen:
+        line = checked.source.line((table, seen[name], "name"))
+        checked.wrong(
+            (table, index, "name"), f"{name!r} is taken in line {line}", "choose another name"
+        )
+    seen.setdefault(name, index)
