@@ -91,17 +91,12 @@ def _written(raw: Any, way: Location) -> Location:
     """Return the part of a validator's way that the person has written, or should have."""
     found: list[str | int] = []
     for depth, part in enumerate(way):
-        if (isinstance(raw, dict) and part in raw) or (
-            isinstance(raw, list) and isinstance(part, int) and part < len(raw)
-        ):
-            raw = raw[part]
-        elif isinstance(raw, dict) and isinstance(part, str) and depth == len(way) - 1:
-            if part != _KEY_MARK:
-                found.append(part)
-            break
-        else:
-            continue
-        found.append(part)
+        inner = _child(raw, part)
+        if inner is not None:
+            raw = inner
+            found.append(part)
+        elif isinstance(raw, dict) and depth == len(way) - 1 and part != _KEY_MARK:
+            found.append(part)
     return tuple(found)
 
 
@@ -109,9 +104,9 @@ def _child(raw: Any, part: str | int) -> Any:
     """Return what a table or list has under a name or index; TOML has no null."""
     if isinstance(raw, dict):
         return raw.get(part)
-    if not isinstance(raw, list) or not isinstance(part, int):
-        return None
-    return raw[part] if part < len(raw) else None
+    if isinstance(raw, list) and isinstance(part, int) and part < len(raw):
+        return raw[part]
+    return None
 
 
 def _declared(model: type[Table], way: Location) -> tuple[type[BaseModel] | None, FieldInfo | None]:
