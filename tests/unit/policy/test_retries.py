@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateline.policy.retries import Outcome, RetryPolicy, is_repeatable, next_delay
+from gateline.policy.retries import (
+    Outcome,
+    RetryPolicy,
+    is_repeatable,
+    next_delay,
+    retry_after_seconds,
+)
 
 POLICY = RetryPolicy(attempts=3, base=1.0, cap=8.0)
 
@@ -93,3 +99,32 @@ def test_an_answer_is_worth_more_than_a_time_out() -> None:
     assert _delay(Outcome.STATUS, **slow) is None
     assert _delay(Outcome.STATUS, **{**slow, "took": 3.0}) == 0.0
     assert _delay(Outcome.LOST, **slow) == 0.0
+
+
+def test_elsewhere_is_tried_at_once() -> None:
+    """Another endpoint need not be waited for; an answer that says it is too much is."""
+    for outcome in (Outcome.CONNECT_FAILED, Outcome.LOST, Outcome.TIMED_OUT):
+        assert _delay(outcome, elsewhere=True) == 0.0
+        assert _delay(outcome, elsewhere=True, remaining=0.0) is None
+    assert _delay(Outcome.STATUS, elsewhere=True, status=503) == 0.5
+    assert _delay(Outcome.LOST, elsewhere=True, repeatable=False) is None
+    assert _delay(Outcome.LOST, elsewhere=True, attempt=3) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("7", 7.0),
+        (" 0 ", 0.0),
+        ("Wed, 21 Oct 2015 07:28:10 GMT", 10.0),
+        ("Wed, 21 Oct 2015 07:27:00 GMT", 0.0),
+        ("soon", None),
+        ("-1", None),
+        ("1.5", None),
+        ("", None),
+        ("\u0663", None),
+    ],
+)
+def test_retry_after_in_both_forms(value: str, expected: float | None) -> None:
+    """Seconds and dates are understood; a date that is past asks for nothing."""
+    assert retry_after_seconds(value, 1445412480.0) == expected
