@@ -1,5 +1,6 @@
 """`gateline serve NAME`."""
 
+import contextlib
 import os
 
 import click
@@ -36,19 +37,23 @@ def serve(
     `jobs` delivers what the others left in their outbox; run it as often as you like.
 
     Needs DATABASE_URL and REDIS_URL, or a platform that `gateline up` runs from the same folder.
-    A worker that crashes is replaced; SIGTERM finishes what is in flight; SIGHUP replaces the
-    workers one by one.
+    A worker that crashes is replaced; SIGTERM finishes what is in flight; SIGHUP makes the edge
+    read its gateway file anew and SIGUSR2 replaces its workers one by one, which SIGHUP does for
+    the others.
     """
     from gateline.local.exporter import exporting
     from gateline.local.services import service_named
     from gateline.local.serving import SUPERVISED, Listen, serve
     from gateline.shared.config import Settings
+    from gateline.shared.gateway import load_plan
+    from gateline.shared.gateway.last_good import kept_for_workers
 
     service = service_named(name)
     if workers > 1:
         # Each request of a long-polling client may reach another worker, which does not know it.
         os.environ.setdefault("GATELINE_SOCKETIO_TRANSPORTS", "websocket")
     settings = Settings.load(flask_host=host, flask_port=port)
+    plan = load_plan(settings) if service.name == "edge" else None
     # FLASK_PORT has one default for all; a service that nobody gave a port keeps off the edge's.
     named = "flask_port" in settings.model_fields_set
     listen = Listen(
@@ -57,9 +62,11 @@ def serve(
         workers=workers,
         threads=threads,
         drain_seconds=drain,
+        tls=None if plan is None else plan.tls,
     )
-    if SUPERVISED in os.environ:  # the supervisor exports for all
-        serve(service, listen)
-        return
-    with exporting(settings.metrics_host, settings.metrics_port):
+    with contextlib.ExitStack() as stack:
+        if SUPERVISED not in os.environ:  # else the supervisor exports for all
+            stack.enter_context(exporting(settings.metrics_host, settings.metrics_port))
+        if plan is not None:
+            stack.enter_context(kept_for_workers(os.environ))
         serve(service, listen)

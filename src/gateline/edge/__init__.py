@@ -12,7 +12,7 @@ __all__ = ["Edge", "create_app"]
 
 def create_app(settings: Settings | None = None) -> Edge:
     """Return the edge; its connections are made when the server starts it."""
-    from gateline.edge.composition import compose
+    from gateline.edge.composition import begin, compose
     from gateline.edge.sockets.own_events import socketio_events
     from gateline.shared import logs
     from gateline.shared.telemetry.handler import EntryHandler
@@ -21,4 +21,5 @@ def create_app(settings: Settings | None = None) -> Edge:
     handler = EntryHandler("edge")
     logs.configure("edge", chosen, also=[handler])
     register = socketio_events(chosen.gateline_socketio_events)
-    return Edge(lambda: compose(chosen, handler.backlog, register))
+    start = begin(chosen)
+    return Edge(lambda: compose(chosen, handler.backlog, register, start))

@@ -20,6 +20,7 @@ from gateline.edge.invalidation import InvalidationFeed
 from gateline.edge.limits import LimitKeeper
 from gateline.edge.pipeline import Pipeline
 from gateline.edge.record import Recorder
+from gateline.edge.reload import Reloader
 from gateline.edge.sessions import SessionMemory
 from gateline.edge.sockets.entrance import Entrance
 from gateline.edge.sockets.fan_out import FanOut
@@ -33,6 +34,9 @@ from gateline.edge.upstreams import Upstreams
 DRAIN_SIGNAL = signal.SIGURG
 """Ignored by default, so that it harms no process that does not know it."""
 
+RELOAD_SIGNAL = signal.SIGUSR1
+"""Asks a worker to read the gateway file anew."""
+
 _TICK_SECONDS = 1.0
 _log = logging.getLogger(__name__)
 
@@ -42,6 +46,7 @@ class Parts:
     """Everything that one worker's edge is made of."""
 
     pipeline: Pipeline
+    reloader: Reloader
     client: Client
     services: Upstreams
     kv: "Redis"
@@ -99,11 +104,12 @@ class Edge:
         self._parts = parts
         self._handle = parts.pipeline.handle
         self._connect = parts.entrance.handle
-        self._drain_on_signal(parts)
+        self._heed_signals(parts)
         self._tasks = [
             asyncio.create_task(_keep_running(work))
             for work in (
                 parts.feed.run,
+                parts.reloader.run,
                 parts.limits.run,
                 parts.in_flight.run,
                 parts.access_log.run,
@@ -116,8 +122,8 @@ class Edge:
             )
         ]
 
-    def _drain_on_signal(self, parts: Parts) -> None:
-        """Close the sockets when the server says that this worker will end.
+    def _heed_signals(self, parts: Parts) -> None:
+        """Close the sockets when the server says that this worker will end; reload when asked to.
 
         It says so with SIGURG a moment before SIGTERM, at which it would drop them without a word.
         """
@@ -126,7 +132,9 @@ class Edge:
             self._draining = asyncio.ensure_future(parts.entrance.drain())
 
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-            asyncio.get_running_loop().add_signal_handler(DRAIN_SIGNAL, drain)
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(DRAIN_SIGNAL, drain)
+            loop.add_signal_handler(RELOAD_SIGNAL, parts.reloader.ask)
 
     async def _stop(self) -> None:
         parts = self._parts
@@ -177,6 +185,7 @@ async def _housekeeping(parts: Parts) -> None:
 
 
 def _gauge(parts: Parts) -> None:
+    parts.reloader.gauge()
     record.REQUESTS_IN_FLIGHT.set(len(parts.in_flight))
     record.KNOWN_SESSIONS.set(len(parts.sessions))
     record.MEMORY_TRUSTED.set(int(parts.sessions.trusted))

@@ -4,21 +4,22 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from gateline.edge.access_log import AccessLog
 from gateline.edge.app import Parts
 from gateline.edge.cookie_renewal import CookieRenewer
 from gateline.edge.forwarding import Forwarder
-from gateline.edge.gateway import Lasting, build
-from gateline.edge.health import Health
+from gateline.edge.gateway import Compiled, Gateway, Lasting, build, compile_plan
+from gateline.edge.health import Asked, Health
 from gateline.edge.inflight import InFlight
 from gateline.edge.invalidation import InvalidationFeed
 from gateline.edge.limits import LimitKeeper, ValkeyStore
 from gateline.edge.openapi import Description, Process
 from gateline.edge.pipeline import Pipeline
 from gateline.edge.record import Recorder
+from gateline.edge.reload import Reloader, Start, Steps, Switch, first_plan
 from gateline.edge.sessions import SessionMemory
 from gateline.edge.sockets.entrance import LIVE, SOCKET_IO, Doorkeeper, Entrance, socket_routes
 from gateline.edge.sockets.fan_out import FanOut
@@ -35,6 +36,10 @@ from gateline.policy.routes import Destination, Route
 from gateline.shared import kv, logs
 from gateline.shared.config import Settings
 from gateline.shared.gateway import GatewayPlan, load_plan
+from gateline.shared.gateway.last_good import LastGood
+from gateline.shared.gateway.loading import plan_of
+from gateline.shared.gateway.source import Source
+from gateline.shared.routing import platform_services
 from gateline.shared.telemetry import Entry
 from gateline.shared.telemetry.writing import Backlog
 from gateline.shared.tokens import Tokens
@@ -45,12 +50,24 @@ _ALIAS: Final = "jwt"
 _RENEW_COOKIE_SHARE: Final = 1 / 3
 
 
-def compose(settings: Settings, records: Backlog[Entry], register: Register | None = None) -> Parts:
+def begin(settings: Settings) -> Start:
+    """Return the plan that a worker starts with; raises GatewayFileError."""
+    return first_plan(settings.gateline_config, _loader(settings), LastGood.of(os.environ))
+
+
+def compose(
+    settings: Settings,
+    records: Backlog[Entry],
+    register: Register | None = None,
+    start: Start | None = None,
+) -> Parts:
     """Build one worker's edge; call it inside the event loop that will run it.
 
     `records` are the entries that the log handler of this process gathers, `register` adds one's
-    own events to the Socket.IO server.
+    own events to the Socket.IO server, `start` is the plan where it is known already.
     """
+    start = start or begin(settings)
+    plan = start.plan
     client = Client()
     store = kv.connect_async(settings)
     tokens = Tokens.from_settings(settings)
@@ -66,7 +83,6 @@ def compose(settings: Settings, records: Backlog[Entry], register: Register | No
     patience = Patience(idle=settings.gateline_socket_idle)
     proxy = SocketProxy(Opener(), guests, sessions, patience=patience)
     doorkeeper = Doorkeeper(socket_io, proxy, most=settings.gateline_max_sockets)
-    plan = load_plan(settings)
     limits = LimitKeeper(ValkeyStore(store, secrets.token_hex(4)))
     services = Upstreams(client)
     lasting = Lasting(
@@ -75,15 +91,21 @@ def compose(settings: Settings, records: Backlog[Entry], register: Register | No
         sockets=doorkeeper,
         settled=(limits.settled, lambda version: services.settle(version.upstreams)),
     )
-    gateway = build(plan, lasting, own_routes(plan))
-    services.settle(gateway.upstreams)
+    gateway = build(plan, _compiled(plan), lasting)
     upstreams = gateway.upstreams
-    health = Health(client, _health_pools(upstreams), store, auth=_AUTH)
+    ours = frozenset(platform_services(settings))
+    health = Health(client, _asked(gateway, ours), store, auth=_AUTH)
     in_flight = InFlight()
     access_log = _access_log(settings)
     telemetry = Telemetry(store, _own_name(), records=records, in_flight=lambda: len(in_flight))
     recorder = Recorder(access_log, telemetry)
     description = Description(client, _processes(upstreams), gateway.door.routes, plan.services)
+
+    def follow(version: Gateway) -> None:
+        health.services = _asked(version, ours)
+        processes = _processes(version.upstreams)
+        description.follow(processes, version.door.routes, version.plan.services)
+
     pipeline = Pipeline(
         gateway,
         sessions=sessions,
@@ -102,8 +124,20 @@ def compose(settings: Settings, records: Backlog[Entry], register: Register | No
             SOCKET_IO: doorkeeper.socket_io,
         },
     )
+    switch = Switch(pipeline, (*lasting.settled, follow))
+    reloader = Reloader(
+        settings.gateline_config,
+        Steps(_loader(settings), _compiled, lambda plan, made: build(plan, made, lasting)),
+        switch.to,
+        current=gateway,
+        start=start,
+        last_good=LastGood.of(os.environ),
+    )
+    health.configuration = reloader.report
+    switch.to(gateway)
     return Parts(
         pipeline=pipeline,
+        reloader=reloader,
         client=client,
         services=services,
         kv=store,
@@ -129,14 +163,37 @@ def compose(settings: Settings, records: Backlog[Entry], register: Register | No
     )
 
 
+def _loader(settings: Settings) -> Callable[[str | None], GatewayPlan]:
+    """Return what makes a plan of the very text that was seen; None: of no file."""
+
+    def load(text: str | None) -> GatewayPlan:
+        if text is None:
+            return load_plan(settings)
+        return plan_of(Source.parse(text, settings.gateline_config), settings)
+
+    return load
+
+
+def _compiled(plan: GatewayPlan) -> Compiled:
+    return compile_plan(plan, own_routes(plan))
+
+
 def own_routes(plan: GatewayPlan) -> tuple[Route, ...]:
     """Return the routes that the edge answers itself; without the platform it has no sockets."""
     own = tuple(Route(name, f"/{name}", Destination(f"edge:{name}"), auth="none") for name in _OWN)
     return (*own, *socket_routes()) if plan.platform else own
 
 
-def _health_pools(upstreams: Mapping[str, Upstream]) -> dict[str, Pool]:
-    return {name: one.targets[0].pool for name, one in upstreams.items() if name != _ALIAS}
+def _asked(gateway: Gateway, ours: Collection[str]) -> dict[str, Asked]:
+    """Return whom health asks: all services but the alias, each as it wants to be asked."""
+    asked: dict[str, Asked] = {}
+    for name, upstream in gateway.upstreams.items():
+        if name != _ALIAS:
+            pools = tuple(target.pool for target in upstream.targets)
+            probe = upstream.service.probe
+            path = probe.path.encode("ascii") if probe is not None else b"/health"
+            asked[name] = Asked(pools, path, ours=name in ours)
+    return asked
 
 
 def _processes(upstreams: Mapping[str, Upstream]) -> tuple[Process, ...]:

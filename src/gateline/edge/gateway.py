@@ -76,18 +76,34 @@ class Gateway:
     since: float = field(default_factory=time.time)
 
 
-def build(plan: GatewayPlan, lasting: Lasting, own: Iterable[Route] = ()) -> Gateway:
-    """Compile a plan; `own` are the edge's own routes, which go before all others.
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What of a version takes long to make and touches nothing that lasts."""
 
-    Raises ValueError when the plan is not sound. Nothing that serves is touched.
+    door: Door
+    special: Mapping[str, Special]
+
+
+def compile_plan(plan: GatewayPlan, own: Iterable[Route] = ()) -> Compiled:
+    """Compile a plan, in any thread; `own` are the edge's own routes.
+
+    Raises ValueError when two routes claim the same requests.
     """
     routes = (*own, *plan.routes)
     door = _door(plan, routes)
+    return Compiled(door, _special(routes, door.trusted_origins))
+
+
+def build(plan: GatewayPlan, compiled: Compiled, lasting: Lasting) -> Gateway:
+    """Make the version, in the event loop that will serve it. What serves is not touched.
+
+    Raises ValueError for an address or a certificate that cannot be used.
+    """
     return Gateway(
         plan=plan,
-        door=door,
+        door=compiled.door,
         upstreams=lasting.upstreams.build(plan.services, plan.retry_budget),
-        special=_special(routes, door.trusted_origins),
+        special=compiled.special,
         credentials=lasting.credentials(plan) if lasting.credentials is not None else None,
         limits=lasting.limits(plan) if lasting.limits is not None else None,
         cache=lasting.cache(plan) if lasting.cache is not None else None,
@@ -99,7 +115,7 @@ def _door(plan: GatewayPlan, routes: tuple[Route, ...]) -> Door:
     return Door(
         RouteTable(routes),
         allowed_hosts=frozenset(plan.allowed_hosts),
-        trusted_origins=plan.cors.origins - {"*"},
+        trusted_origins=_trusted(plan.cors),
         trusted_proxies=plan.trusted_proxies,
         cors=plan.cors,
         speaks_cors=bool(plan.cors.origins) or any(route.cors is not None for route in routes),
@@ -107,11 +123,16 @@ def _door(plan: GatewayPlan, routes: tuple[Route, ...]) -> Door:
     )
 
 
+def _trusted(cors: CorsPolicy) -> Collection[str]:
+    """Return the origins that may send requests with a cookie: those that may read the answers."""
+    return cors.origins - {"*"} if cors.credentials else frozenset()
+
+
 def _special(routes: Iterable[Route], trusted: Collection[str]) -> dict[str, Special]:
     return {
         route.name: Special(
             route,
-            trusted if route.cors is None else route.cors.origins - {"*"},
+            trusted if route.cors is None else _trusted(route.cors),
             bool(route.allow_ips or route.deny_ips),
         )
         for route in routes

@@ -3,7 +3,8 @@
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any, Final, cast
@@ -23,18 +24,37 @@ _NO_STORE: Final[Headers] = [(b"cache-control", b"no-store")]
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Whom to ask how a service is, and for which path.
+
+    `ours` are the platform's services, which say 200 when they are well. Of anybody else's, every
+    answer that is no server error shows that it is there.
+    """
+
+    pools: tuple[Pool, ...]
+    path: bytes = b"/health"
+    ours: bool = True
+
+    def is_well(self, status: int) -> bool:
+        """Tell whether this status means that the service is well."""
+        return status == 200 if self.ours else status < 500
+
+
 class Health:
     """Asks the store and every service how they are, at most once a second.
 
-    `services` are the pools to ask for `/health`, by service name; `auth` names the one whose
-    word on the database counts, for the edge itself has no connection to it.
+    `services` are asked, by name; assign others when the gateway changes. `auth` names the one
+    whose word on the database counts, for the edge itself has no connection to it.
+    `configuration` tells the version that serves.
     """
 
     def __init__(
-        self, client: Client, services: Mapping[str, Pool], kv: "Redis", *, auth: str
+        self, client: Client, services: Mapping[str, Asked], kv: "Redis", *, auth: str
     ) -> None:
         self._client = client
-        self._services = services
+        self.services = services
+        self.configuration: Callable[[], dict[str, Any]] = dict
         self._kv = kv
         self._auth = auth
         self._report: dict[str, Any] = {}
@@ -77,11 +97,11 @@ class Health:
             self._fresh_until = asyncio.get_running_loop().time() + _FRESH_SECONDS
 
     async def _ask_all(self) -> dict[str, Any]:
-        names = list(self._services)
+        services = dict(self.services)
         store, *states = await asyncio.gather(
-            self._store_answers(), *(self._ask(self._services[name]) for name in names)
+            self._store_answers(), *(self._ask_service(asked) for asked in services.values())
         )
-        upstreams = dict(zip(names, states, strict=True))
+        upstreams = dict(zip(services, states, strict=True))
         healthy = store and all(state["status"] == "healthy" for state in states)
         return {
             "status": "healthy" if healthy else "unhealthy",
@@ -90,16 +110,29 @@ class Health:
             "redis": "connected" if store else "disconnected",
             "timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "version": __version__,
+            "config": self.configuration(),
             "upstreams": upstreams,
         }
 
-    async def _ask(self, pool: Pool) -> dict[str, Any]:
-        asked = perf_counter()
+    async def _ask_service(self, asked: Asked) -> dict[str, Any]:
+        """Ask every target; one that is well is enough for the service to be."""
+        states = await asyncio.gather(*(self._ask(pool, asked) for pool in asked.pools))
+        best = next((state for state in states if state["status"] == "healthy"), states[0])
+        if len(states) == 1:
+            return best
+        targets = {
+            str(pool.target): state["status"]
+            for pool, state in zip(asked.pools, states, strict=True)
+        }
+        return {**best, "targets": targets}
+
+    async def _ask(self, pool: Pool, asked: Asked) -> dict[str, Any]:
+        since = perf_counter()
         deadline = asyncio.get_running_loop().time() + _PROBE_SECONDS
         try:
             async with asyncio.timeout_at(deadline):  # the deadline of `send` ends with the head
                 response = await self._client.send(
-                    pool, b"GET", b"/health", [], None, deadline=deadline
+                    pool, b"GET", asked.path, [], None, deadline=deadline
                 )
                 content = await response.read()
             found = json.loads(content)
@@ -110,8 +143,8 @@ class Health:
         except ValueError:
             found = {}
         state: dict[str, Any] = {
-            "status": "healthy" if response.status == 200 else "unhealthy",
-            "latency_ms": round((perf_counter() - asked) * 1000, 1),
+            "status": "healthy" if asked.is_well(response.status) else "unhealthy",
+            "latency_ms": round((perf_counter() - since) * 1000, 1),
         }
         if isinstance(found, dict):
             state |= {key: found[key] for key in ("database", "redis") if key in found}

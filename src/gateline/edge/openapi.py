@@ -57,6 +57,20 @@ class Description:
         self._fresh_until = 0.0
         self._asking: asyncio.Task[None] | None = None
 
+    def follow(
+        self,
+        processes: tuple[Process, ...],
+        routes: RouteTable,
+        services: Mapping[str, Service],
+    ) -> None:
+        """Describe other processes from now on, at other addresses."""
+        self._processes = processes
+        self._routes = routes
+        self._services = services
+        self._said = {one: said for one, said in self._said.items() if one in processes}
+        self._text = b""
+        self._fresh_until = 0.0
+
     async def show(self, exchange: Exchange) -> None:
         """Answer /openapi.json."""
         await answers.send_whole(exchange, 200, list(_HEADERS), await self.text())
@@ -76,10 +90,11 @@ class Description:
 
     async def _renew(self) -> None:
         before = dict(self._said), self._away
-        heard = await asyncio.gather(*(self._ask(process) for process in self._processes))
+        processes = self._processes
+        heard = await asyncio.gather(*(self._ask(process) for process in processes))
         self._away = sorted(
             name
-            for process, answered in zip(self._processes, heard, strict=True)
+            for process, answered in zip(processes, heard, strict=True)
             if not answered
             for name in process.services
         )

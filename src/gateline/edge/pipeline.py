@@ -111,7 +111,7 @@ class Pipeline:
         gateway = exchange.gateway
         door = gateway.door
         self._admit(exchange, scope, door)
-        match = door.routes.match(exchange.method, exchange.host, exchange.path)
+        match = door.routes.match(exchange.method, exchange.host, exchange.path, exchange.fields)
         if door.speaks_cors and b"origin" in exchange.fields:
             exchange.speaks_cors = True
             if await self._answer_preflight(exchange, match.route):
@@ -184,7 +184,7 @@ class Pipeline:
         method = _header(fields, b"access-control-request-method")
         asks = exchange.method == "OPTIONS" and method is not None
         if asks:
-            route = door.routes.match(method or "", exchange.host, exchange.path).route
+            route = door.routes.match(method or "", exchange.host, exchange.path, fields).route
         cors = door.cors if route is None or route.cors is None else route.cors
         if asks:
             names = _header(fields, b"access-control-request-headers")
@@ -330,7 +330,8 @@ def _refuse_hidden_slashes(exchange: Exchange, route: Route) -> None:
     """
     if route.encoded_slashes:
         plain = exchange.path.replace("%2F", "/")
-        match = exchange.gateway.door.routes.match(exchange.method, exchange.host, plain)
+        routes = exchange.gateway.door.routes
+        match = routes.match(exchange.method, exchange.host, plain, exchange.fields)
         if match.route is route:
             return
     raise Refused(PATH_NOT_ALLOWED)

@@ -11,7 +11,7 @@ from edge_people import People
 from running_edge import RunningEdge
 from scripted_services import Behaviour, ScriptedServices, Visit, answer, cut, hang
 
-from gateline.edge.health import Health
+from gateline.edge.health import Asked, Health
 from gateline.edge.upstream import Client, Target
 from gateline.shared import kv
 
@@ -31,7 +31,9 @@ def report_of(services: ScriptedServices, people: People, *names: str) -> dict[s
     async def ask() -> dict[str, Any]:
         client, store = Client(), kv.connect_async(people.settings)
         pools = {
-            name: client.pool(Target.parse(f"http://127.0.0.1:{services.ports.get(name, 1)}"))
+            name: Asked(
+                (client.pool(Target.parse(f"http://127.0.0.1:{services.ports.get(name, 1)}")),)
+            )
             for name in names
         }
         report = await Health(client, pools, store, auth="auth").report()

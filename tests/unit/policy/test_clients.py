@@ -4,7 +4,14 @@ import ipaddress
 
 import pytest
 
-from gateline.policy.clients import Client, client_behind, is_trusted, parse_address
+from gateline.policy.clients import (
+    Client,
+    client_behind,
+    is_trusted,
+    parse_address,
+    refuse_address,
+)
+from gateline.policy.reasons import ADDRESS_NOT_ALLOWED
 
 PROXIES = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
@@ -65,3 +72,28 @@ def test_host() -> None:
 def test_parse_address_refuses(text: str) -> None:
     """Anything that is no address is none."""
     assert parse_address(text) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "allow", "deny", "refused"),
+    [
+        ("10.1.2.3", ["10.0.0.0/8"], [], False),
+        ("::ffff:10.1.2.3", ["10.0.0.0/8"], [], False),
+        ("11.1.2.3", ["10.0.0.0/8"], [], True),
+        ("10.1.2.3", [], ["10.1.0.0/16"], True),
+        ("10.2.2.3", [], ["10.1.0.0/16"], False),
+        ("10.1.2.3", ["10.0.0.0/8"], ["10.1.0.0/16"], True),
+        ("10.2.2.3", ["10.0.0.0/8"], ["10.1.0.0/16"], False),
+        ("", ["10.0.0.0/8"], [], True),
+        ("", [], ["10.0.0.0/8"], False),
+        ("10.1.2.3", [], [], False),
+    ],
+)
+def test_refuse_address(address: str, allow: list[str], deny: list[str], refused: bool) -> None:
+    """A denied address is refused even when it is allowed too; no address is in no network."""
+    reason = refuse_address(
+        address,
+        allow=[ipaddress.ip_network(one) for one in allow],
+        deny=[ipaddress.ip_network(one) for one in deny],
+    )
+    assert reason is (ADDRESS_NOT_ALLOWED if refused else None)

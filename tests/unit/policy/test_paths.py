@@ -105,3 +105,29 @@ def test_replace_prefix() -> None:
     """A leading part of the path is exchanged."""
     path = replace_prefix("/api/v1/me/dashboard", "/api/v1/me", "/api/v1/patients/me")
     assert path == "/api/v1/patients/me/dashboard"
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (b"/files/a%2fb", b"/files/a%2Fb"),
+        (b"/files/a%2Fb//c", b"/files/a%2Fb/c"),
+        (b"/files/%41%2F", b"/files/A%2F"),
+        (b"/plain/path", b"/plain/path"),
+    ],
+)
+def test_an_encoded_slash_stays_where_it_may(raw: bytes, expected: bytes) -> None:
+    """It is part of a segment, in one spelling."""
+    assert canonical(raw, encoded_slashes=True) == expected
+    if b"%2" in raw:
+        with pytest.raises(PathRefused):
+            canonical(raw)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"/a%2f..", b"/a/..%2fb", b"/a/.%2f", b"/a%2F%2e%2e%2Fb", b"/a%5cb", b"/a%252fb"]
+)
+def test_an_encoded_slash_hides_nothing(raw: bytes) -> None:
+    """Dot segments beside an encoded slash are dot segments; backslashes stay refused."""
+    with pytest.raises(PathRefused):
+        canonical(raw, encoded_slashes=True)
