@@ -6,23 +6,23 @@ import os
 import resource
 import signal
 import sys
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from gateline.local.certificates import Certificates
 from gateline.local.launch import die_with_parent
 from gateline.local.ports import check_free
 from gateline.local.services import ServiceProgram
 
+if TYPE_CHECKING:
+    from gateline.local.rolling import RollingServer
+    from gateline.shared.gateway import EdgeTls
+
 # Set by the supervisor, which has checked the port and holds it for its children.
 SUPERVISED = "GATELINE_SUPERVISED"
 
-DRAIN_SIGNAL = signal.SIGURG
-"""Tells a worker that it will end; ignored by those that have nothing to do about it."""
-
-_DRAIN_SECONDS = 0.3
 _BACKLOG = 4096
 # Counts connections, not requests: idle ones included, so it must be far above those in use.
 _CONNECTIONS = 16000
@@ -32,13 +32,14 @@ _HEADER_BYTES = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Where and with how much to serve."""
+    """Where and with how much to serve; with `tls` https alone, HTTP/2 too unless it says no."""
 
     host: str
     port: int
     workers: int = 1
     threads: int = 16
     drain_seconds: int = 30
+    tls: "EdgeTls | None" = None
 
 
 def serve(service: ServiceProgram, listen: Listen) -> None:
@@ -59,17 +60,20 @@ def _serve_with_granian(service: ServiceProgram, listen: Listen) -> None:
     from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
-    from granian.server import Server
+
+    from gateline.local.rolling import RollingServer
 
     asgi = service.interface == "asgi"
-    server = (_polite_server() if asgi else Server)(
+    server = RollingServer(
         service.target,
+        reloads=asgi,
         address=listen.host,
         port=listen.port,
         interface=Interfaces.ASGI if asgi else Interfaces.WSGI,
         workers=listen.workers,
         blocking_threads=None if asgi else listen.threads,
-        http=HTTPModes.http1,
+        # Without TLS nobody asks for HTTP/2, and a silent connection would never time out.
+        http=HTTPModes.auto if listen.tls is not None and listen.tls.http2 else HTTPModes.http1,
         http1_settings=HTTP1Settings(
             header_read_timeout=_HEADER_TIMEOUT_MS, max_buffer_size=_HEADER_BYTES
         ),
@@ -82,44 +86,24 @@ def _serve_with_granian(service: ServiceProgram, listen: Listen) -> None:
         # Its warnings advise on the number of threads at every start.
         log_level=LogLevels.error,
     )
+    if listen.tls is not None:
+        _with_certificates(server, listen.tls)
     server.serve(target_loader=partial(load, service.target, os.getpid()), wrap_loader=False)
 
 
-def _polite_server() -> type[Any]:
-    """Return granian's server, with a word to its workers before they end.
+def _with_certificates(server: "RollingServer", tls: "EdgeTls") -> None:
+    """Serve https; when the files change, new workers serve with the new pair."""
+    certificates = Certificates(tls.certificate, tls.key)
 
-    At SIGTERM it drops open WebSockets without a close frame. So its workers hear SIGURG first,
-    which those that have sockets understand, and have a moment to close them.
-    """
-    from granian.server.mp import MPServer
+    def take() -> None:
+        server.use_certificate(*certificates.paths)
 
-    class PoliteServer(MPServer):
-        """Says that the end is near, and only then begins it."""
+    def changed() -> None:
+        take()
+        server.replace()
 
-        _asked: tuple[str, ...] = ()
-
-        def signal_handler_interrupt(self, *_args: Any, **_kwargs: Any) -> None:
-            """End the server; a second signal does so without delay."""
-            self._after_a_word("interrupt", super().signal_handler_interrupt)
-
-        def signal_handler_reload(self, *_args: Any, **_kwargs: Any) -> None:
-            """Replace the workers."""
-            self._asked = ()
-            self._after_a_word("reload", super().signal_handler_reload)
-
-        def _after_a_word(self, asked: str, act: Callable[[], None]) -> None:
-            if asked in self._asked:
-                act()
-                return
-            self._asked = (*self._asked, asked)
-            for worker in self.wrks:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(worker.inner.pid, DRAIN_SIGNAL)
-            timer = threading.Timer(_DRAIN_SECONDS, act)
-            timer.daemon = True
-            timer.start()
-
-    return PoliteServer
+    take()
+    certificates.watch(changed)
 
 
 def load(target: str, parent: int) -> Callable[..., Any]:
