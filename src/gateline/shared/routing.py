@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from gateline.shared.config import Settings
 
 DOMAIN_PREFIX: Final = "/api/v1"
+PAGES: Final = "pages"
+"""The name of the route that answers what no other does."""
+UNKNOWN_API: Final = "unknown-api"
+"""The name of the route that refuses what no other answers below `/api/`."""
 
 _HOMES: Final = {
     "patient": "patients",
@@ -26,6 +30,9 @@ _DOMAIN_ROLES: Final = {
     "admins": frozenset({"admin"}),
 }
 
+
+PLATFORM_SERVICES: Final = frozenset({"api", "auth", "jwt", "web"})
+"""The services that every platform has; `jwt` is another name of `auth`."""
 
 SAMPLE_SERVICES: Final = frozenset({*_DOMAIN_ROLES, "users", "events"})
 """The services of the platform that are there to try it on."""
@@ -77,7 +84,7 @@ def _api_routes() -> tuple[Route, ...]:
         _open("api-health", "/api/health", "api"),
         Route("users", "/api/users/*", Destination("api")),
         Route("orders", "/api/orders/*", Destination("api")),
-        Route("unknown-api", "/api/*", None, auth="none"),
+        Route(UNKNOWN_API, "/api/*", None, auth="none"),
     )
 
 
@@ -121,7 +128,7 @@ def _web_routes() -> tuple[Route, ...]:
         _open("web-health", "/api/v1/health", "web"),
         _open("web-api", "/api/web/*", "web", "optional"),
         _open("admin", "/admin/*", "web", "optional"),
-        _open("pages", "/*", "web", "optional"),
+        _open(PAGES, "/*", "web", "optional"),
     )
 
 

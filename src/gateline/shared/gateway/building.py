@@ -53,7 +53,7 @@ def route(entry: RouteEntry, name: str) -> Route:
         None if entry.service is None else Destination(entry.service, replacement(entry)),
         methods=frozenset(entry.methods),
         hosts=frozenset(entry.hosts),
-        auth=entry.auth,
+        auth="none" if entry.redirect else entry.auth,
         roles=frozenset(entry.roles),
         share_cookie=entry.share_cookie,
         max_body_bytes=entry.max_body,

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gateline.policy.cors import CorsPolicy
-from gateline.policy.routes import Route, is_same_claim
+from gateline.policy.routes import Route, is_same_claim, shape
 from gateline.policy.services import RetryBudget, Service
 from gateline.shared.gateway import building, upstreams
 from gateline.shared.gateway.apps import with_addresses
@@ -12,7 +12,7 @@ from gateline.shared.gateway.checking import Checked, check
 from gateline.shared.gateway.plan import BUILT_IN, GatewayPlan
 from gateline.shared.gateway.problems import GatewayFileError
 from gateline.shared.gateway.source import Source
-from gateline.shared.routing import platform_routes, platform_services
+from gateline.shared.routing import PAGES, UNKNOWN_API, platform_routes, platform_services
 
 if TYPE_CHECKING:
     from gateline.shared.config import Settings
@@ -101,13 +101,15 @@ def _routes(checked: Checked) -> tuple[Route, ...]:
     own = checked.built
     if not checked.gateway.platform:
         return own
-    platform = platform_routes(samples=checked.gateway.samples)
-    paths: dict[str, list[Route]] = {}
+    by_shape: dict[str, list[Route]] = {}
     for route in own:
-        paths.setdefault(route.path, []).append(route)
-    kept = (
+        by_shape.setdefault(shape(route.path), []).append(route)
+    kept = [
         route
-        for route in platform
-        if not any(is_same_claim(route, other) for other in paths.get(route.path, ()))
-    )
+        for route in platform_routes(samples=checked.gateway.samples)
+        if not any(is_same_claim(route, other) for other in by_shape.get(shape(route.path), ()))
+    ]
+    # Who answers everything also answers what would be refused below /api/ only for being unknown.
+    if not any(route.name == PAGES for route in kept):
+        kept = [route for route in kept if route.name != UNKNOWN_API]
     return (*own, *kept)

@@ -9,6 +9,7 @@ from gateline.shared.gateway.checking import Checked
 from gateline.shared.gateway.model import RouteEntry, ServiceEntry
 from gateline.shared.gateway.positions import Location
 from gateline.shared.gateway.suggestions import one_of
+from gateline.shared.routing import PLATFORM_SERVICES, SAMPLE_SERVICES
 
 EDGE_PATHS: Final = (
     "/health",
@@ -20,10 +21,6 @@ EDGE_PATHS: Final = (
     "/socket.io/*",
 )
 """What the edge answers itself, whatever the file says."""
-_PLATFORM_SERVICES: Final = frozenset({"auth", "web", "api", "jwt"})
-_SAMPLE_SERVICES: Final = frozenset(
-    {"doctors", "patients", "institutions", "admins", "users", "events"}
-)
 _ADDRESSES: Final = ("app", "url", "urls", "targets")
 _OWN_SOURCES: Final = ("session", "key")
 
@@ -97,7 +94,7 @@ def _check_file(checked: Checked, at: Location, name: str) -> None:
 
 def _check_service(checked: Checked, name: str, entry: ServiceEntry) -> None:
     at: Location = ("services", name)
-    taken = _PLATFORM_SERVICES | (_SAMPLE_SERVICES if checked.gateway.samples else frozenset())
+    taken = PLATFORM_SERVICES | (SAMPLE_SERVICES if checked.gateway.samples else frozenset())
     if checked.gateway.platform and name in taken:
         checked.wrong(
             at,
