@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from gateline.edge import record
 from gateline.edge.access_log import AccessLog
+from gateline.edge.draining import saying_goodbye
 from gateline.edge.exchange import Receive, Scope, Send
 from gateline.edge.health import Health
 from gateline.edge.inflight import InFlight
@@ -123,12 +124,14 @@ class Edge:
         ]
 
     def _heed_signals(self, parts: Parts) -> None:
-        """Close the sockets when the server says that this worker will end; reload when asked to.
+        """Say goodbye when the server says that this worker will end; reload when asked to.
 
         It says so with SIGURG a moment before SIGTERM, at which it would drop them without a word.
         """
 
         def drain() -> None:
+            parts.health.draining = True
+            self._handle = saying_goodbye(parts.pipeline.handle)
             self._draining = asyncio.ensure_future(parts.entrance.drain())
 
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):

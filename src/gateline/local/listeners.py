@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import os
 import socket
+import stat
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,9 +55,8 @@ def find_listener(port: int) -> socket.socket | None:
     None when there is none, or no way to tell.
     """
     for number in _descriptors():
-        try:
-            copy = socket.socket(fileno=os.dup(number))
-        except OSError:
+        copy = _duplicate(number)
+        if copy is None:
             continue
         if _listens_on(copy, port):
             return copy
@@ -120,6 +120,16 @@ def _descriptors() -> list[int]:
         return [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]
     except OSError:
         return []
+
+
+def _duplicate(number: int) -> socket.socket | None:
+    """Return a duplicate of a descriptor that is a socket; None for others and those just closed."""
+    try:
+        if not stat.S_ISSOCK(os.fstat(number).st_mode):
+            return None
+        return socket.socket(fileno=os.dup(number))
+    except OSError:
+        return None
 
 
 def _listens_on(candidate: socket.socket, port: int) -> bool:
