@@ -29,6 +29,7 @@ from gateline.edge.sockets.guests import Guests
 from gateline.edge.sockets.proxying import SocketProxy
 from gateline.edge.sockets.socket_io import SocketIo
 from gateline.edge.telemetry import Telemetry
+from gateline.edge.tracing import Tracer
 from gateline.edge.upstream import Client
 from gateline.edge.upstreams import Upstreams
 
@@ -56,6 +57,7 @@ class Parts:
     sessions: SessionMemory
     in_flight: InFlight
     recorder: Recorder
+    tracer: Tracer | None
     access_log: AccessLog
     telemetry: Telemetry
     health: Health
@@ -150,6 +152,8 @@ class Edge:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await _housekeeping(parts)
+        if parts.tracer is not None:
+            await asyncio.to_thread(parts.tracer.close)
         await parts.services.aclose()
         await parts.client.aclose()
         await parts.kv.aclose()
@@ -192,6 +196,8 @@ def _gauge(parts: Parts) -> None:
     record.REQUESTS_IN_FLIGHT.set(len(parts.in_flight))
     record.KNOWN_SESSIONS.set(len(parts.sessions))
     record.MEMORY_TRUSTED.set(int(parts.sessions.trusted))
+    record.SOCKETS.set(parts.entrance.open_sockets)
+    record.OPEN_FILES.set(record.open_files())
     parts.services.publish()
     for pool in parts.client.pools:
         name = str(pool.target)

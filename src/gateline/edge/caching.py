@@ -34,6 +34,7 @@ from gateline.policy.headers import Headers, forward_response_headers
 from gateline.policy.reasons import NOT_CACHED
 from gateline.policy.routes import Destination, Route
 from gateline.policy.services import Service
+from gateline.shared.gateway import GatewayPlan
 
 Key = tuple[str, bytes, str, bytes]
 """Scheme, Host, path and query: what one answer's address is made of."""
@@ -95,6 +96,10 @@ class ResponseCache:
         self._passing: dict[Key, float] = {}
         self.bytes = 0
         self.evicted = 0
+
+    def for_plan(self, plan: GatewayPlan) -> "ResponseCache | None":
+        """Return itself for a plan that has a use for it; what is kept outlives the plans."""
+        return self if any(route.cache is not None for route in plan.routes) else None
 
     def __len__(self) -> int:
         """Return how many addresses have an answer."""

@@ -9,6 +9,7 @@ from typing import Final
 
 from gateline.edge.access_log import AccessLog
 from gateline.edge.app import Parts
+from gateline.edge.caching import ResponseCache
 from gateline.edge.cookie_renewal import CookieRenewer
 from gateline.edge.forwarding import Forwarder
 from gateline.edge.gateway import Compiled, Gateway, Lasting, build, compile_plan
@@ -30,6 +31,7 @@ from gateline.edge.sockets.proxying import Patience, SocketProxy
 from gateline.edge.sockets.snapshot import Snapshot
 from gateline.edge.sockets.socket_io import Register, SocketIo
 from gateline.edge.telemetry import Telemetry
+from gateline.edge.tracing import Tracer
 from gateline.edge.upstream import Client, Pool
 from gateline.edge.upstreams import Upstream, Upstreams
 from gateline.policy.routes import Destination, Route
@@ -85,9 +87,11 @@ def compose(
     doorkeeper = Doorkeeper(socket_io, proxy, most=settings.gateline_max_sockets)
     limits = LimitKeeper(ValkeyStore(store, secrets.token_hex(4)))
     services = Upstreams(client)
+    cache = ResponseCache()
     lasting = Lasting(
         services,
         limits=limits.for_plan,
+        cache=cache.for_plan,
         sockets=doorkeeper,
         settled=(limits.settled, lambda version: services.settle(version.upstreams)),
     )
@@ -98,7 +102,8 @@ def compose(
     in_flight = InFlight()
     access_log = _access_log(settings)
     telemetry = Telemetry(store, _own_name(), records=records, in_flight=lambda: len(in_flight))
-    recorder = Recorder(access_log, telemetry)
+    recorder = Recorder(access_log, telemetry, cache)
+    tracer = Tracer.from_environment(os.environ)
     description = Description(client, _processes(upstreams), gateway.door.routes, plan.services)
 
     def follow(version: Gateway) -> None:
@@ -123,6 +128,7 @@ def compose(
             LIVE: doorkeeper.live,
             SOCKET_IO: doorkeeper.socket_io,
         },
+        tracer=tracer,
     )
     switch = Switch(pipeline, (*lasting.settled, follow))
     reloader = Reloader(
@@ -146,6 +152,7 @@ def compose(
         sessions=sessions,
         in_flight=in_flight,
         recorder=recorder,
+        tracer=tracer,
         access_log=access_log,
         telemetry=telemetry,
         health=health,

@@ -1,16 +1,28 @@
 """The last phase, which always runs: figures for Prometheus and the access line."""
 
+import os
 from time import perf_counter
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from prometheus_client import Counter, Gauge
 
 from gateline.edge.access_log import AccessLog
 from gateline.edge.exchange import Exchange
 from gateline.edge.telemetry import Telemetry
-from gateline.shared.metrics import HTTP_DURATION, HTTP_REQUESTS, METHODS, UNMATCHED
+from gateline.shared.metrics import (
+    BUCKETS,
+    HTTP_DURATION,
+    HTTP_REQUESTS,
+    METHODS,
+    UNMATCHED,
+    BatchHistogram,
+)
+
+if TYPE_CHECKING:
+    from gateline.edge.caching import ResponseCache
 
 _SERVICE: Final = "edge"
+_DESCRIPTORS: Final = "/proc/self/fd"
 
 REFUSALS: Final = Counter(
     "gateline_edge_refusals_total", "Requests that the edge itself refused, by reason.", ["reason"]
@@ -24,6 +36,30 @@ MIRRORED: Final = Counter(
     "gateline_edge_mirrored_total",
     "Copies of requests for another service: sent, failed, left_out (too many) or too_large.",
     ["service", "outcome"],
+)
+UPSTREAM_DURATION: Final = BatchHistogram(
+    "gateline_edge_upstream_duration_seconds",
+    "Time that the edge spent waiting for a service, all attempts of a request together.",
+    ["service"],
+    buckets=BUCKETS,
+)
+CACHED: Final = Counter(
+    "gateline_edge_cache_requests_total",
+    "Requests of routes with a cache: hit, stale, validated, miss or bypass.",
+    ["result"],
+)
+CACHE_BYTES: Final = Gauge(
+    "gateline_edge_cache_bytes",
+    "Memory that kept answers take.",
+    multiprocess_mode="livesum",
+)
+CACHE_EVICTIONS: Final = Counter(
+    "gateline_edge_cache_evictions_total", "Kept answers that had to make room for others."
+)
+COMPRESSED: Final = Counter(
+    "gateline_edge_compressed_bytes_total",
+    "Bytes of bodies before (in) and after (out) the edge compressed them.",
+    ["coding", "stage"],
 )
 REQUESTS_IN_FLIGHT: Final = Gauge(
     "gateline_edge_requests_in_flight",
@@ -46,23 +82,50 @@ MEMORY_TRUSTED: Final = Gauge(
     "1 while the session store keeps memory true, 0 while every request asks the store.",
     multiprocess_mode="livemin",
 )
+SOCKETS: Final = Gauge(
+    "gateline_edge_sockets",
+    "WebSockets that are open.",
+    multiprocess_mode="livesum",
+)
+OPEN_FILES: Final = Gauge(
+    "gateline_edge_open_files",
+    "Descriptors of the edge's workers: connections of clients, to services and all else.",
+    multiprocess_mode="livesum",
+)
+LINES_LOST: Final = Counter(
+    "gateline_edge_access_lines_lost_total", "Access lines that could not be written in time."
+)
 
 
 class Recorder:
-    """Counts finished exchanges and notes their access lines; `telemetry` is told of them too."""
+    """Counts finished exchanges and notes their access lines; `telemetry` is told of them too.
 
-    def __init__(self, access_log: AccessLog, telemetry: Telemetry | None = None) -> None:
+    `cache` is the one whose size is told.
+    """
+
+    def __init__(
+        self,
+        access_log: AccessLog,
+        telemetry: Telemetry | None = None,
+        cache: "ResponseCache | None" = None,
+    ) -> None:
         self._access_log = access_log
         self._telemetry = telemetry
+        self._cache = cache
         self._pending: dict[tuple[str, str, int, str], list[float]] = {}
         self._attempts: dict[str, int] = {}
+        self._upstream: dict[str, list[float]] = {}
+        self._refused: dict[str, int] = {}
+        self._cached: dict[str, int] = {}
+        self._told: dict[str, int] = {}
 
     def record(self, exchange: Exchange) -> None:
         """Take a finished exchange."""
         seconds = perf_counter() - exchange.started
         status = exchange.status
         if exchange.reason is not None:
-            REFUSALS.labels(exchange.reason.code).inc()
+            code = exchange.reason.code
+            self._refused[code] = self._refused.get(code, 0) + 1
             status = status or exchange.reason.status
             exchange.status = status
         route = exchange.route.name if exchange.route is not None else UNMATCHED
@@ -73,13 +136,23 @@ class Recorder:
         else:
             pending.append(seconds)
         if exchange.attempts:
-            service = exchange.service
-            self._attempts[service] = self._attempts.get(service, 0) + exchange.attempts
+            self._note_upstream(exchange)
+        if exchange.cache:
+            self._cached[exchange.cache] = self._cached.get(exchange.cache, 0) + 1
         if exchange.trace is not None:
             exchange.trace.finish(exchange)
         self._access_log.add(exchange, seconds)
         if self._telemetry is not None:
             self._telemetry.note(exchange, seconds)
+
+    def _note_upstream(self, exchange: Exchange) -> None:
+        service = exchange.service
+        self._attempts[service] = self._attempts.get(service, 0) + exchange.attempts
+        durations = self._upstream.get(service)
+        if durations is None:
+            self._upstream[service] = [exchange.upstream_seconds]
+        else:
+            durations.append(exchange.upstream_seconds)
 
     def publish(self) -> None:
         """Hand on what has gathered: Prometheus gets one update a series, not one a request."""
@@ -89,9 +162,38 @@ class Recorder:
         for (method, route, status, _), durations in pending.items():
             verb = method if method in METHODS else "OTHER"
             HTTP_REQUESTS.labels(_SERVICE, verb, route, str(status)).inc(len(durations))
-            observe = HTTP_DURATION.labels(_SERVICE, verb, route).observe
-            for seconds in durations:
-                observe(seconds)
-        attempts, self._attempts = self._attempts, {}
-        for service, count in attempts.items():
-            ATTEMPTS.labels(service).inc(count)
+            HTTP_DURATION.labels(_SERVICE, verb, route).observe_all(durations)
+        upstream, self._upstream = self._upstream, {}
+        for service, durations in upstream.items():
+            UPSTREAM_DURATION.labels(service).observe_all(durations)
+        for counter, counts in (
+            (ATTEMPTS, self._attempts),
+            (REFUSALS, self._refused),
+            (CACHED, self._cached),
+        ):
+            for label, count in counts.items():
+                counter.labels(label).inc(count)
+            counts.clear()
+        self._publish_totals()
+
+    def _publish_totals(self) -> None:
+        """Tell what others count themselves since their start."""
+        self._tell(LINES_LOST, "lines", self._access_log.lost)
+        if self._cache is not None:
+            CACHE_BYTES.set(self._cache.bytes)
+            self._tell(CACHE_EVICTIONS, "evictions", self._cache.evicted)
+
+    def _tell(self, counter: Counter, name: str, total: int) -> None:
+        before = self._told.get(name, 0)
+        if total > before:
+            counter.inc(total - before)
+            self._told[name] = total
+
+
+def open_files() -> int:
+    """Return how many descriptors this process has open, 0 where the system does not say."""
+    try:
+        with os.scandir(_DESCRIPTORS) as entries:
+            return sum(1 for _ in entries)
+    except OSError:
+        return 0

@@ -9,8 +9,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from gateline.edge import answers
-from gateline.edge.compressing import Encoder, encoder_for
+from gateline.edge.compressing import encoder_for
 from gateline.edge.exchange import AnswerBroken, Exchange
+from gateline.edge.record import COMPRESSED
 from gateline.edge.upstream import Response, UpstreamError
 from gateline.policy.cache_control import first, is_unchanged
 from gateline.policy.caching import without_body
@@ -66,11 +67,10 @@ async def respond(
     if exchange.method == "HEAD" or response.status in _EMPTY_STATUS:
         await _respond_empty(exchange, response, headers, encoded=coding is not None)
     elif response.body is not None:
-        body = response.body if coding is None else encoder_for(coding).finish(response.body)
+        body = response.body if coding is None else _encoded(coding, response.body)
         await answers.send_whole(exchange, response.status, headers, body)
     else:
-        encoder = None if coding is None else encoder_for(coding)
-        await _stream(exchange, response, headers, encoder)
+        await _stream(exchange, response, headers, coding)
 
 
 async def send_stored(exchange: Exchange, stored: "Stored", age: float) -> None:
@@ -83,11 +83,24 @@ async def send_stored(exchange: Exchange, stored: "Stored", age: float) -> None:
     headers, coding = _shape(exchange, stored.status, headers, len(stored.body))
     body = stored.body
     if coding is not None:
-        body = stored.encoded.get(coding) or encoder_for(coding).finish(body)
+        body = stored.encoded.get(coding) or _encoded(coding, body)
         stored.encoded[coding] = body
     if exchange.speaks_cors:
         headers = [pair for pair in headers if not pair[0].startswith(_CORS)]
     await answers.send_whole(exchange, stored.status, headers, body)
+
+
+def _encoded(coding: bytes, body: bytes) -> bytes:
+    """Return a whole body in this coding."""
+    encoded = encoder_for(coding).finish(body)
+    _count_encoded(coding, len(body), len(encoded))
+    return encoded
+
+
+def _count_encoded(coding: bytes, before: int, after: int) -> None:
+    name = coding.decode("ascii")
+    COMPRESSED.labels(name, "in").inc(before)
+    COMPRESSED.labels(name, "out").inc(after)
 
 
 def _is_known(exchange: Exchange, status: int, headers: Headers) -> bool:
@@ -179,9 +192,11 @@ class Gathered:
 
 
 async def _stream(
-    exchange: Exchange, response: Response, headers: Headers, encoder: Encoder | None
+    exchange: Exchange, response: Response, headers: Headers, coding: bytes | None
 ) -> None:
     """Pass the body on as it comes; `send` waits for the client, so memory stays bounded."""
+    encoder = None if coding is None else encoder_for(coding)
+    came_bytes = 0
     length = _content_length(response)
     if length is not None and encoder is None:
         headers.append((b"content-length", length))
@@ -204,6 +219,7 @@ async def _stream(
             if gathered is not None:
                 gathered.add(chunk)
             if encoder is not None:
+                came_bytes += len(chunk)
                 chunk = encoder.encode(chunk)
             exchange.sent_bytes += len(chunk)
             # Who reads nothing at all must not hold a connection to the service for ever.
@@ -218,8 +234,11 @@ async def _stream(
         response.close()
     if gathered is not None:
         gathered.finish()
-    last = b"" if encoder is None else encoder.finish()
-    exchange.sent_bytes += len(last)
+    last = b""
+    if coding is not None and encoder is not None:
+        last = encoder.finish()
+        _count_encoded(coding, came_bytes, exchange.sent_bytes + len(last))
+        exchange.sent_bytes += len(last)
     await send({"type": "http.response.body", "body": last, "more_body": False})
 
 

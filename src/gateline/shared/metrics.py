@@ -6,7 +6,8 @@ in that folder and any one of them, usually the supervisor, exports the sum.
 
 import os
 import threading
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, cast
@@ -35,12 +36,32 @@ UNMATCHED: Final = "unmatched"
 
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
+
+class BatchHistogram(Histogram):
+    """A histogram that takes many observations for the price of a few.
+
+    One observation costs about 2 µs where processes share a folder of figures; whoever counts each
+    request of a busy gateway gathers them and hands them over now and then.
+    """
+
+    def observe_all(self, amounts: Collection[float]) -> None:
+        """Observe each of the amounts."""
+        ordered = sorted(amounts)
+        self._sum.inc(sum(ordered))
+        counted = 0
+        for bucket, bound in zip(self._buckets, self._upper_bounds, strict=True):
+            until = bisect_right(ordered, bound, counted)
+            if until > counted:
+                bucket.inc(until - counted)
+                counted = until
+
+
 HTTP_REQUESTS: Final = Counter(
     "gateline_http_requests_total",
     "Requests answered.",
     ["service", "method", "route", "status"],
 )
-HTTP_DURATION: Final = Histogram(
+HTTP_DURATION: Final = BatchHistogram(
     "gateline_http_request_duration_seconds",
     "Time from the arrival of a request to its answer.",
     ["service", "method", "route"],

@@ -150,6 +150,11 @@ class Entrance:
             self._doorkeeper.channels.discard(channel)
             await channel.abandon()
 
+    @property
+    def open_sockets(self) -> int:
+        """How many sockets are open."""
+        return len(self._doorkeeper.channels)
+
     async def drain(self) -> None:
         """Let nobody in any more and tell those who are here to come back in a moment (1012)."""
         self._doorkeeper.draining = True
