@@ -32,6 +32,7 @@ class Door:
     trusted_origins: Collection[str] = ()
     trusted_proxies: Collection[Network] = ()
     cors: CorsPolicy = _NO_CORS
+    most_headers: int | None = None
     speaks_cors: bool = False
     slashes_in_segments: bool = False
 
@@ -118,6 +119,7 @@ def _door(plan: GatewayPlan, routes: tuple[Route, ...]) -> Door:
         trusted_origins=_trusted(plan.cors),
         trusted_proxies=plan.trusted_proxies,
         cors=plan.cors,
+        most_headers=plan.max_header_count,
         speaks_cors=bool(plan.cors.origins) or any(route.cors is not None for route in routes),
         slashes_in_segments=any(route.encoded_slashes for route in routes),
     )

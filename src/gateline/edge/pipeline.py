@@ -27,6 +27,7 @@ from gateline.policy.paths import PathRefused, canonical
 from gateline.policy.reasons import (
     CLIENT_CLOSED,
     CROSS_SITE,
+    HEADERS_TOO_LARGE,
     INTERNAL_ERROR,
     METHOD_NOT_ALLOWED,
     NO_ROUTE,
@@ -142,6 +143,8 @@ class Pipeline:
         reason = refuse_head(exchange.method, exchange.headers, exchange.fields)
         if reason is not None:
             raise Refused(reason)
+        if door.most_headers is not None and len(exchange.headers) > door.most_headers:
+            raise Refused(HEADERS_TOO_LARGE)
         if door.trusted_proxies:
             self._believe_proxy(exchange, door)
         exchange.host = host_name(exchange.fields[b"host"])

@@ -83,7 +83,7 @@ def test_services_at_one_address_share_its_connections(tmp_path: Path) -> None:
         )
         _, parts = await lifespan(create_app(chosen))
         assert len(parts.client.pools) == 2
-        assert set(parts.health._services) == {"doctors", "patients", "web"}
+        assert set(parts.health.services) == {"doctors", "patients", "web"}
 
     asyncio.run(scenario())
 
