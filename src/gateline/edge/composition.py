@@ -11,6 +11,7 @@ from gateline.edge.access_log import AccessLog
 from gateline.edge.app import Parts
 from gateline.edge.caching import ResponseCache
 from gateline.edge.cookie_renewal import CookieRenewer
+from gateline.edge.credentials import CredentialKeeper, fetcher
 from gateline.edge.forwarding import Forwarder
 from gateline.edge.gateway import Compiled, Gateway, Lasting, build, compile_plan
 from gateline.edge.health import Asked, Health
@@ -86,14 +87,20 @@ def compose(
     proxy = SocketProxy(Opener(), guests, sessions, patience=patience)
     doorkeeper = Doorkeeper(socket_io, proxy, most=settings.gateline_max_sockets)
     limits = LimitKeeper(ValkeyStore(store, secrets.token_hex(4)))
+    credentials = CredentialKeeper(fetcher(Client()), limits.of_key)
     services = Upstreams(client)
     cache = ResponseCache()
     lasting = Lasting(
         services,
+        credentials=credentials.for_plan,
         limits=limits.for_plan,
         cache=cache.for_plan,
         sockets=doorkeeper,
-        settled=(limits.settled, lambda version: services.settle(version.upstreams)),
+        settled=(
+            limits.settled,
+            credentials.settled,
+            lambda version: services.settle(version.upstreams),
+        ),
     )
     gateway = build(plan, _compiled(plan), lasting)
     upstreams = gateway.upstreams
