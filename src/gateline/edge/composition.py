@@ -109,7 +109,7 @@ def compose(
     in_flight = InFlight()
     access_log = _access_log(settings)
     telemetry = Telemetry(store, _own_name(), records=records, in_flight=lambda: len(in_flight))
-    recorder = Recorder(access_log, telemetry, cache)
+    recorder = Recorder(access_log, telemetry, cache.storage)
     tracer = Tracer.from_environment(os.environ)
     description = Description(client, _processes(upstreams), gateway.door.routes, plan.services)
 

@@ -19,7 +19,7 @@ from gateline.shared.metrics import (
 )
 
 if TYPE_CHECKING:
-    from gateline.edge.caching import ResponseCache
+    from gateline.edge.caching import Storage
 
 _SERVICE: Final = "edge"
 _DESCRIPTORS: Final = "/proc/self/fd"
@@ -100,14 +100,14 @@ LINES_LOST: Final = Counter(
 class Recorder:
     """Counts finished exchanges and notes their access lines; `telemetry` is told of them too.
 
-    `cache` is the one whose size is told.
+    `cache` is the storage whose size is told.
     """
 
     def __init__(
         self,
         access_log: AccessLog,
         telemetry: Telemetry | None = None,
-        cache: "ResponseCache | None" = None,
+        cache: "Storage | None" = None,
     ) -> None:
         self._access_log = access_log
         self._telemetry = telemetry

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from edge_exchange import Answered, exchange_for, identity
 
-from gateline.edge.caching import ResponseCache
+from gateline.edge.caching import ResponseCache, Storage
 from gateline.edge.exchange import Exchange, Refused
 from gateline.edge.responding import respond
 from gateline.edge.upstream import Response
@@ -68,7 +68,8 @@ class Place:
 
     def __init__(self, behaviour: Any, route: Route = ROUTE, **bounds: int) -> None:
         self.clock = Clock()
-        self.cache = ResponseCache(clock=self.clock, **bounds)
+        self.storage = Storage(clock=self.clock, **bounds)
+        self.cache = ResponseCache(self.storage)
         self.shop = Shop(behaviour)
         self.route = route
         self.services = {"shop": SHOP}
@@ -151,7 +152,7 @@ def test_other_addresses_are_other_answers() -> None:
         assert place.asked == 5
         await place.ask(query=b"a=1")
         assert place.asked == 5
-        assert len(place.cache) == 5
+        assert len(place.storage) == 5
 
     run(scenario)
 
@@ -183,12 +184,12 @@ def test_a_new_answer_takes_the_place_of_a_stale_one() -> None:
 
     async def scenario() -> None:
         await place.ask()
-        size = place.cache.bytes
+        size = place.storage.bytes
         place.clock.now += 61
         place.shop.says = says(headers=TAGGED, body=b"fresh")
         assert (await place.ask()).body == b"fresh"
         assert (await place.ask()).body == b"fresh"
-        assert (place.asked, place.cache.bytes) == (2, size)
+        assert (place.asked, place.storage.bytes) == (2, size)
 
     run(scenario)
 
@@ -289,7 +290,7 @@ def test_answers_are_told_apart_by_what_they_depend_on() -> None:
         assert place.asked == 3
         for one in range(40):
             await place.ask("/shop/1", "GET", (b"accept-language", b"x%d" % one))
-        sizes = place.cache.bytes
+        sizes = place.storage.bytes
         assert sizes < 17 * 1200  # at most 16 answers of one address
 
     run(scenario)
@@ -467,17 +468,17 @@ def test_memory_is_bounded() -> None:
         for number in range(20):
             await place.ask(f"/shop/{number}")
             await place.ask("/shop/0")
-        assert place.cache.bytes <= 21_000
-        assert len(place.cache) == 10
-        assert place.cache.evicted == 10
+        assert place.storage.bytes <= 21_000
+        assert len(place.storage) == 10
+        assert place.storage.evicted == 10
         assert place.asked == 20  # the one in use stayed
         place.shop.says = says(body=b"x" * 1001)
         await place.ask("/shop/large")
         await place.ask("/shop/large")
         assert place.asked == 22
         for number in range(20):
-            place.cache.discard(("http", b"shop.example", f"/shop/{number}", b""))
-        assert (place.cache.bytes, len(place.cache)) == (0, 0)
+            place.storage.discard(("http", b"shop.example", f"/shop/{number}", b""))
+        assert (place.storage.bytes, len(place.storage)) == (0, 0)
 
     run(scenario)
 
@@ -489,13 +490,13 @@ def test_a_kept_answer_is_compressed_once() -> None:
 
     async def scenario() -> None:
         plain = await place.ask()
-        size = place.cache.bytes
+        size = place.storage.bytes
         small = await place.ask("/shop/1", "GET", (b"accept-encoding", b"gzip"))
         assert place.asked == 1
         assert (plain.headers[b"vary"], small.headers[b"vary"]) == (b"accept-encoding",) * 2
         assert small.headers[b"content-encoding"] == b"gzip"
-        assert size < place.cache.bytes == size + len(small.body)
+        assert size < place.storage.bytes == size + len(small.body)
         again = await place.ask("/shop/1", "GET", (b"accept-encoding", b"gzip"))
-        assert (again.body, place.cache.bytes) == (small.body, size + len(small.body))
+        assert (again.body, place.storage.bytes) == (small.body, size + len(small.body))
 
     run(scenario)

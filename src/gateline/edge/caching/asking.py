@@ -1,0 +1,193 @@
+"""What one request wants of the cache, and what the cache makes of the upstream's answer."""
+
+from collections.abc import Callable
+from typing import Final
+
+from gateline.edge.caching.storage import Key, Selected, Storage, Stored
+from gateline.edge.exchange import Exchange
+from gateline.edge.upstream import Response
+from gateline.policy.cache_control import Directives, directives
+from gateline.policy.caching import (
+    Freshness,
+    is_failure,
+    is_private,
+    is_same,
+    may_keep,
+    may_stand_in,
+    renewed,
+    selecting,
+    varying,
+)
+from gateline.policy.headers import Headers, forward_response_headers
+from gateline.policy.routes import Destination, Route
+
+_BYPASSING: Final = frozenset({b"range", b"if-match", b"if-unmodified-since"})
+_NO_CACHE: Final[Directives] = {"no-cache": None}
+
+
+class Asking:
+    """One request for something that may be kept: what it wants, and what becomes of its answer.
+
+    `release` is called with True as soon as it is known that the answer is not kept.
+    """
+
+    __slots__ = (
+        "_freshness",
+        "_headers",
+        "_selected",
+        "_storage",
+        "asked",
+        "asked_at",
+        "bypasses",
+        "exchange",
+        "is_private",
+        "key",
+        "knows_address",
+        "release",
+        "route",
+        "service",
+        "stored",
+    )
+
+    def __init__(
+        self, storage: Storage, exchange: Exchange, route: Route, destination: Destination
+    ) -> None:
+        fields = exchange.fields
+        self._storage = storage
+        self.exchange = exchange
+        self.route = route
+        self.service = exchange.gateway.plan.services.get(destination.service)
+        self.key = key_of(exchange)
+        self.asked = _asked(exchange)
+        self.is_private = is_private(fields, exchange.identity_headers)
+        self.bypasses = "no-store" in self.asked or not _BYPASSING.isdisjoint(fields)
+        self.stored: Stored | None = None
+        self.knows_address = False
+        self.asked_at = 0.0
+        self.release: Callable[[bool], None] = _nothing
+        self._headers = exchange.headers
+        self._selected: dict[frozenset[bytes], Selected] = {}
+        self._freshness: Freshness | None = None
+
+    def selected(self, names: frozenset[bytes]) -> Selected:
+        """Return this request's values of the headers that an answer depends on."""
+        found = self._selected.get(names)
+        if found is None:
+            rule = self.route.cache
+            own = self.exchange.identity_headers
+            assert rule is not None  # noqa: S101 - only routes with a rule come here
+            found = self._selected[names] = selecting(names, self._headers, own, rule)
+        return found
+
+    def may_stand_in(self, status: int) -> bool:
+        """Tell whether the kept answer may take the place of a failure with this status."""
+        return (
+            self.stored is not None
+            and is_failure(status)
+            and may_stand_in(self.stored.freshness, self.asked, self._storage.clock())
+        )
+
+    @property
+    def stale(self) -> Stored:
+        """The kept answer."""
+        assert self.stored is not None  # noqa: S101 - asked for after `may_stand_in`
+        return self.stored
+
+    def settle(self, response: Response) -> Stored | None:
+        """Decide on the upstream's answer; return the kept one where it is to be sent instead."""
+        now = self._storage.clock()
+        headers = forward_response_headers(response.headers)
+        if self.stored is not None and response.status == 304:
+            if is_same(self.stored.headers, headers):
+                return self._confirm(self.stored, headers, now)
+        elif self.may_stand_in(response.status):
+            self.exchange.cache = "stale"
+            tell(self.exchange, f"fwd=stale; fwd-status={response.status}")
+            return self.stored
+        self._freshness = self._judge(response.status, headers, now)
+        if self._freshness is None:
+            self.release(True)
+        kept = "; stored" if self._freshness is not None else ""
+        tell(self.exchange, f"fwd={self._why()}; fwd-status={response.status}{kept}")
+        return None
+
+    def _why(self) -> str:
+        """Return why the request went on, in the words of RFC 9211, section 2.2."""
+        if self.stored is None:
+            return "vary-miss" if self.knows_address else "uri-miss"
+        fresh = self.stored.freshness.left(self._storage.clock()) > 0
+        return "request" if fresh and not self.stored.freshness.always_validate else "stale"
+
+    def _judge(self, status: int, headers: Headers, now: float) -> Freshness | None:
+        rule = self.route.cache
+        assert rule is not None  # noqa: S101 - only routes with a rule come here
+        return may_keep(
+            rule,
+            status,
+            headers,
+            is_private=self.is_private,
+            asked_at=self.asked_at,
+            received_at=now,
+        )
+
+    def _confirm(self, stored: Stored, confirmed: Headers, now: float) -> Stored:
+        """Take the upstream's word that what is kept is still true (RFC 9111, section 4.3.4)."""
+        tell(self.exchange, f"fwd={self._why()}; fwd-status=304")
+        stored.headers = renewed(stored.headers, confirmed)
+        freshness = self._judge(stored.status, stored.headers, now)
+        if freshness is None:
+            self._storage.discard(self.key)
+        else:
+            stored.freshness = freshness
+        return stored
+
+    @property
+    def wants_body(self) -> bool:
+        """Tell whether the body is to be kept."""
+        return self._freshness is not None
+
+    def keep(self, status: int, headers: Headers, body: bytes) -> None:
+        """Keep the whole answer; `headers` are the upstream's, as far as they may pass."""
+        names = varying(headers)
+        if self._freshness is None or names is None or len(body) > self._storage.most_answer_bytes:
+            return
+        kept = [pair for pair in headers if pair[0] != b"age"]
+        stored = Stored(
+            self.route,
+            self.service,
+            status,
+            kept,
+            body,
+            self._freshness,
+            names,
+            self.selected(names),
+        )
+        self._storage.put(self.key, stored)
+
+    @property
+    def most_bytes(self) -> int:
+        """The largest body that is kept."""
+        return self._storage.most_answer_bytes
+
+
+def key_of(exchange: Exchange) -> Key:
+    """Return the address that a request asks for."""
+    return (exchange.scheme, exchange.fields[b"host"], exchange.path, exchange.query)
+
+
+def _asked(exchange: Exchange) -> Directives:
+    """Return what the client asks of caches; Pragma only when it says nothing else (5.4)."""
+    fields = exchange.fields
+    if b"cache-control" in fields:
+        return directives(exchange.headers)
+    return _NO_CACHE if b"no-cache" in fields.get(b"pragma", b"").lower() else {}
+
+
+def tell(exchange: Exchange, what: str) -> None:
+    """Say in Cache-Status what the cache did (RFC 9211)."""
+    line = (b"cache-status", b"gateline; " + what.encode("ascii"))
+    exchange.response_headers = [*exchange.response_headers, line]
+
+
+def _nothing(_: bool) -> None:
+    """Release nobody: nobody waits."""
