@@ -23,6 +23,7 @@ from gateline.policy.compression import (
     weaken,
 )
 from gateline.policy.headers import Headers, change, forward_response_headers
+from gateline.policy.rate_limit_fields import NAMES as LIMIT_FIELDS
 from gateline.policy.reasons import REASONS
 from gateline.shared.cookies import SESSION_COOKIE_STARTS
 
@@ -60,7 +61,7 @@ async def respond(
         return
     coding = None
     route = exchange.route
-    if route is not None and (route.compress or route.response_headers is not None):
+    if route is not None and (route.limits or route.compress or route.response_headers is not None):
         headers, coding = _shape(exchange, response.status, headers, _length(response))
     if exchange.speaks_cors:
         headers = [pair for pair in headers if not pair[0].startswith(_CORS)]
@@ -135,6 +136,8 @@ def _shape(
     route = exchange.route
     if route is None:
         return headers, None
+    if route.limits:
+        headers = [pair for pair in headers if pair[0] not in LIMIT_FIELDS]
     if route.response_headers is not None:
         headers = change(headers, route.response_headers)
     if not route.compress:

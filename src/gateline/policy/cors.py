@@ -12,6 +12,8 @@ _METHOD: Final = re.compile(r"[A-Z]{1,16}")
 EXPOSED_HEADERS: Final = (
     "ETag",
     "Location",
+    "RateLimit",
+    "RateLimit-Policy",
     "Retry-After",
     "X-RateLimit-Limit",
     "X-RateLimit-Remaining",
