@@ -82,12 +82,12 @@ def check(source: Source) -> Checked:
     checked = Checked(source)
     _check_tables(checked)
     checked.names = route_names(checked.routes)
+    checked.built = tuple(
+        building.route(entry, checked.names[index]) for index, entry in checked.routes.items()
+    )
     relations.check(checked)
-    if not checked.errors:
-        checked.built = tuple(
-            building.route(entry, checked.names[index]) for index, entry in checked.routes.items()
-        )
-        relations.check_claims(checked)
+    relations.check_claims(checked)
+    if not checked.errors:  # what is missing for being wrong is no reason to wonder
         warnings.check(checked)
     return checked
 

@@ -55,7 +55,8 @@ def _explained(item: ErrorDetails, way: Location, model: type[Table]) -> tuple[s
     if item["type"] == "extra_forbidden":
         known = table.model_fields if table is not None else ()
         return "is no setting that is known here", one_of(str(way[-1]), known)
-    example = f"write {_example(str(way[-1]), info)}"
+    name = next((part for part in reversed(way) if isinstance(part, str)), "")
+    example = f"write {_example(name, info)}"
     if item["type"] == "missing":
         return "is missing", example
     if item["type"] == "literal_error":
