@@ -123,7 +123,7 @@ def _descriptors() -> list[int]:
 
 
 def _duplicate(number: int) -> socket.socket | None:
-    """Return a duplicate of a descriptor that is a socket; None for others and those just closed."""
+    """Return a duplicate of a descriptor that is a socket, None for all others."""
     try:
         if not stat.S_ISSOCK(os.fstat(number).st_mode):
             return None

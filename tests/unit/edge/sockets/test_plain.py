@@ -152,7 +152,7 @@ def test_clients_that_vanish_leave_nothing_behind(edge: RunningEdge, people: Peo
         listener.next("traffic")
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGUSR2])
 def test_a_restart_is_announced(
     redis_url: str,
     people: People,
