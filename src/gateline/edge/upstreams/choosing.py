@@ -83,17 +83,19 @@ class Hashed:
     the next one on the ring. A request without the key goes anywhere.
     """
 
-    __slots__ = ("_draw", "_key_of", "_ring", "_targets", "_weights")
+    __slots__ = ("_draw", "_key_of", "_ring", "_shares", "_targets")
 
     def __init__(
         self,
         targets: Sequence[Target],
+        candidates: Sequence[Target],
         key_of: Callable[[Exchange], bytes | None],
         ring: Ring,
         draw: Draw,
     ) -> None:
         self._targets = targets
-        self._weights = sum(target.weight for target in targets if target.is_available)
+        weights = sum(target.weight for target in candidates) or 1
+        self._shares = {target: target.weight / weights for target in candidates}
         self._key_of = key_of
         self._ring = ring
         self._draw = draw
@@ -103,16 +105,19 @@ class Hashed:
         return self.choose_besides(exchange, ())
 
     def choose_besides(self, exchange: Exchange, tried: Collection[Target]) -> Target:
-        """Return the key's next target that was not tried yet, its first one when all were."""
+        """Return the key's next target that was not tried yet, some target when all were."""
         key = self._key_of(exchange) or f"{self._draw()}".encode()
-        targets = [self._targets[index] for index in self._ring.walk(key)]
-        fresh = [one for one in targets if one.is_available and one not in tried] or targets
-        total = sum(target.pool.in_use for target in fresh)
-        weights = self._weights or sum(target.weight for target in fresh)
-        for target in fresh:
-            if not balancing.is_overloaded(target.pool.in_use, total, target.weight / weights):
+        targets, shares = self._targets, self._shares
+        load = sum(target.pool.in_use for target in shares)
+        first: Target | None = None
+        for index in self._ring.walk(key):
+            target = targets[index]
+            if target not in shares or target in tried:
+                continue
+            if not balancing.is_overloaded(target.pool.in_use, load, shares[target]):
                 return target
-        return fresh[0]
+            first = first or target
+        return first or next(iter(shares))
 
 
 def key_reader(hash_on: str) -> Callable[[Exchange], bytes | None]:

@@ -276,7 +276,7 @@ class Upstream:
         if self._ring is not None:
             # The ring stays whole: only the keys of those that are left out move.
             key_of = key_reader(self.service.hash_on)
-            return Hashed(self.targets, key_of, self._ring, self._draw)
+            return Hashed(self.targets, candidates, key_of, self._ring, self._draw)
         given = [weights.get(target, float(target.weight)) or 1.0 for target in candidates]
         kind = RoundRobin if self.service.balance == "round_robin" else LeastRequests
         return kind(candidates, given, self._draw)
