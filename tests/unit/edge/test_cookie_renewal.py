@@ -120,6 +120,8 @@ def test_a_login_or_logout_is_not_overridden(
     services.on("/api/web/auth/logout", answer(200, b"", [(b"Set-Cookie", given)]))
     got = edge.ask("POST", "/api/web/auth/logout", [browser.cookie], b"")
     assert got.values(b"set-cookie") == [given]
+    # Nobody waited for the renewal: it must not be taken for one of the next test.
+    services.wait(lambda: any(asked.whole for asked in services.seen(RENEW)))
 
 
 def exchange_of(token: str | None, expires_at: int, scheme: str = "https") -> Exchange:
