@@ -61,10 +61,10 @@ async def respond(
         return
     coding = None
     route = exchange.route
-    if route is not None and (route.limits or route.compress or route.response_headers is not None):
+    if exchange.speaks_cors or (
+        route is not None and (route.limits or route.compress or route.response_headers is not None)
+    ):
         headers, coding = _shape(exchange, response.status, headers, _length(response))
-    if exchange.speaks_cors:
-        headers = [pair for pair in headers if not pair[0].startswith(_CORS)]
     if exchange.method == "HEAD" or response.status in _EMPTY_STATUS:
         await _respond_empty(exchange, response, headers, encoded=coding is not None)
     elif response.body is not None:
@@ -78,7 +78,7 @@ async def send_stored(exchange: Exchange, stored: "Stored", age: float) -> None:
     """Answer with what the cache keeps; `age` in seconds."""
     headers = [*stored.headers, (b"age", b"%d" % age)]
     if _is_known(exchange, stored.status, headers):
-        headers, _ = _shape(exchange, 304, without_body(headers), None)
+        headers, _ = _shape(exchange, 304, without_body(headers), 0)
         await answers.send_whole(exchange, 304, headers, b"")
         return
     headers, coding = _shape(exchange, stored.status, headers, len(stored.body))
@@ -86,8 +86,6 @@ async def send_stored(exchange: Exchange, stored: "Stored", age: float) -> None:
     if coding is not None:
         body = stored.encoded.get(coding) or _encoded(coding, body)
         stored.encoded[coding] = body
-    if exchange.speaks_cors:
-        headers = [pair for pair in headers if not pair[0].startswith(_CORS)]
     await answers.send_whole(exchange, stored.status, headers, body)
 
 
@@ -115,7 +113,7 @@ async def _respond_unchanged(
     exchange: Exchange, filling: "Asking", response: Response, headers: Headers
 ) -> None:
     """Tell the client that it has the answer already, then read it for the cache."""
-    shown, _ = _shape(exchange, 304, without_body(headers), None)
+    shown, _ = _shape(exchange, 304, without_body(headers), 0)
     await answers.send_whole(exchange, 304, shown, b"")
     try:
         if response.body is None and filling.wants_body:
@@ -132,7 +130,13 @@ async def _respond_unchanged(
 def _shape(
     exchange: Exchange, status: int, headers: Headers, length: int | None
 ) -> tuple[Headers, bytes | None]:
-    """Return the headers as the route wants them and the coding of the body, None for as it is."""
+    """Return the headers as the client gets them and the coding of the body, None for as it is.
+
+    What the edge says itself about limits and other origins takes the place of what the service
+    says. `length` is the body's, None when nobody knows it yet.
+    """
+    if exchange.speaks_cors:
+        headers = [pair for pair in headers if not pair[0].startswith(_CORS)]
     route = exchange.route
     if route is None:
         return headers, None
@@ -142,17 +146,23 @@ def _shape(
         headers = change(headers, route.response_headers)
     if not route.compress:
         return headers, None
+    return _compress(exchange, status, headers, length)
+
+
+def _compress(
+    exchange: Exchange, status: int, headers: Headers, length: int | None
+) -> tuple[Headers, bytes | None]:
+    """Return what `policy.compression` makes of an answer."""
     fields = exchange.fields
+    wanted = None if is_guess(fields) else choose_coding(fields.get(b"accept-encoding"))
     if status == 304:
-        coding = choose_coding(fields.get(b"accept-encoding"))
-        return (weaken(headers) if coding is not None else headers), None
+        return (headers if wanted is None else weaken(headers)), None
     if not may_compress(status, headers, length):
         return headers, None
     headers = vary_on_coding(headers)
-    coding = None if is_guess(fields) else choose_coding(fields.get(b"accept-encoding"))
-    if coding is None:
+    if wanted is None:
         return headers, None
-    return [*weaken(headers), (b"content-encoding", coding)], coding
+    return [*weaken(headers), (b"content-encoding", wanted)], wanted
 
 
 async def _respond_empty(
