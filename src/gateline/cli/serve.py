@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from pathlib import Path
 
 import click
 
@@ -13,6 +14,11 @@ import click
     "--port",
     type=click.IntRange(1, 65535),
     help="Port to listen on.  [FLASK_PORT, else 8000 for the edge and 5000 for the others]",
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The gateway's file, for the edge.  [GATELINE_CONFIG, else gateline.toml]",
 )
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64))
 @click.option(
@@ -30,7 +36,13 @@ import click
     help="Seconds that requests in flight may take at SIGTERM.",
 )
 def serve(
-    name: str, host: str | None, port: int | None, workers: int, threads: int, drain: int
+    name: str,
+    host: str | None,
+    port: int | None,
+    config: Path | None,
+    workers: int,
+    threads: int,
+    drain: int,
 ) -> None:
     """Serve one service: edge, web, api, jobs, clinic, retail or auth.
 
@@ -49,9 +61,13 @@ def serve(
     from gateline.shared.gateway.last_good import kept_for_workers
 
     service = service_named(name)
+    if config is not None:
+        os.environ["GATELINE_CONFIG"] = str(config.resolve())  # where its workers look as well
     if workers > 1:
         # Each request of a long-polling client may reach another worker, which does not know it.
         os.environ.setdefault("GATELINE_SOCKETIO_TRANSPORTS", "websocket")
+    if config is not None:  # the workers read it as well
+        os.environ["GATELINE_CONFIG"] = str(config.absolute())
     settings = Settings.load(flask_host=host, flask_port=port)
     plan = load_plan(settings) if service.name == "edge" else None
     # FLASK_PORT has one default for all; a service that nobody gave a port keeps off the edge's.
