@@ -6,6 +6,7 @@ conventions for HTTP.
 """
 
 import logging
+import sys
 from collections.abc import Mapping
 from time import time_ns
 from typing import TYPE_CHECKING, Final, Self
@@ -165,7 +166,7 @@ def _exporter(environment: Mapping[str, str]) -> "SpanExporter":
     if environment.get("OTEL_TRACES_EXPORTER", "").strip().lower() == "console":
         from opentelemetry.sdk.trace.export import ConsoleSpanExporter
 
-        return ConsoleSpanExporter()
+        return ConsoleSpanExporter(out=sys.stdout)
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
     return OTLPSpanExporter()
