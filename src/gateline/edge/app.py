@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
@@ -104,6 +105,9 @@ class Edge:
 
     async def _start(self) -> None:
         parts: Parts = self._build()
+        # What is there for good is searched for garbage no more.
+        gc.collect()
+        gc.freeze()
         self._parts = parts
         self._handle = parts.pipeline.handle
         self._connect = parts.entrance.handle

@@ -76,7 +76,7 @@ class Health:
 
     async def health(self, exchange: Exchange) -> None:
         """Answer /health: the documented fields, and each upstream by name."""
-        report = await self.report()
+        report = {**await self.report(), "config": self.configuration()}
         status = 200 if report["status"] == "healthy" else 503
         await answers.send_json(exchange, status, report, list(_NO_STORE))
 
@@ -110,7 +110,6 @@ class Health:
             "redis": "connected" if store else "disconnected",
             "timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "version": __version__,
-            "config": self.configuration(),
             "upstreams": upstreams,
         }
 
