@@ -12,6 +12,7 @@ from gateline import __version__
 # name → the module below gateline.cli that has a click command of that name
 _COMMANDS: Mapping[str, str] = MappingProxyType(
     {
+        "init": "init",
         "up": "up",
         "routes": "routes",
         "explain": "explain",
