@@ -59,7 +59,8 @@ def _timing(exchange: Exchange) -> bytes:
     own = exchange.own_seconds(perf_counter() - exchange.started)
     parts = [f"edge;dur={own * 1000:.3f}"]
     if exchange.attempts:
-        told = f"{exchange.service}, {exchange.attempts} attempts"
+        plural = "" if exchange.attempts == 1 else "s"
+        told = f"{exchange.service}, {exchange.attempts} attempt{plural}"
         parts.append(f'upstream;dur={exchange.upstream_seconds * 1000:.3f};desc="{told}"')
     if exchange.client_seconds:
         parts.append(f"client;dur={exchange.client_seconds * 1000:.3f}")

@@ -64,7 +64,7 @@ async def respond(
     if exchange.speaks_cors or (
         route is not None and (route.limits or route.compress or route.response_headers is not None)
     ):
-        headers, coding = _shape(exchange, response.status, headers, _length(response))
+        headers, coding = _shape(exchange, response.status, headers, _length(exchange, response))
     if exchange.method == "HEAD" or response.status in _EMPTY_STATUS:
         await _respond_empty(exchange, response, headers, encoded=coding is not None)
     elif response.body is not None:
@@ -262,9 +262,9 @@ def _content_length(response: Response) -> bytes | None:
     return None
 
 
-def _length(response: Response) -> int | None:
-    """Return how long the body will be, None when nobody knows yet."""
-    if response.body is not None:
+def _length(exchange: Exchange, response: Response) -> int | None:
+    """Return how long the body is, for HEAD that of a GET; None when nobody knows yet."""
+    if response.body is not None and exchange.method != "HEAD":
         return len(response.body)
     length = _content_length(response)
     return int(length) if length is not None and length.isdigit() else None
