@@ -141,7 +141,7 @@ class RunningEdge:
     """An edge in a process of its own; all it prints goes to `log`."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self.folder = folder
         self.environment = dict(environment)
         self.log = folder / f"edge-{self.port}.log"
@@ -259,6 +259,7 @@ def _resident(pid: int) -> int:
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on just now."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])

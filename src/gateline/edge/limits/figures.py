@@ -27,8 +27,8 @@ ALONE: Final = Gauge(
 )
 EDGES: Final = Gauge(
     "gateline_edge_limit_edges",
-    "Edges (worker processes) that share the limits, as last seen.",
-    multiprocess_mode="livemax",
+    "Edges (worker processes) that share the limits, as the one sees that knows of the fewest.",
+    multiprocess_mode="livemin",
 )
 KEYS: Final = Gauge(
     "gateline_edge_limit_keys",
