@@ -12,6 +12,8 @@ from typing import Final
 from contract_statements import Document, Statement, documents
 from gateline.policy.reasons import REASONS
 from gateline.shared.config import SettingReference, env_example, reference
+from gateline.shared.gateway.reference import schema_text
+from gateway_file_page import gateway_file
 
 ROOT: Final = Path(__file__).parents[1]
 
@@ -85,8 +87,10 @@ def coverage() -> str:
 FILES: Final[Mapping[str, Callable[[], str]]] = {
     ".env.example": env_example,
     "docs/configuration.md": configuration,
+    "docs/gateway-file.md": gateway_file,
     "docs/reasons.md": reasons,
     "docs/contract-coverage.md": coverage,
+    "src/gateline/shared/gateway/gateline.schema.json": schema_text,
 }
 
 

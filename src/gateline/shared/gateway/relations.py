@@ -11,16 +11,10 @@ from gateline.shared.gateway.positions import Location
 from gateline.shared.gateway.suggestions import one_of
 from gateline.shared.routing import PLATFORM_SERVICES, SAMPLE_SERVICES
 
-EDGE_PATHS: Final = (
-    "/health",
-    "/livez",
-    "/readyz",
-    "/openapi.json",
-    "/ws/dashboard",
-    "/ws/*",
-    "/socket.io/*",
-)
+EDGE_PATHS: Final = ("/health", "/livez", "/readyz", "/openapi.json")
 """What the edge answers itself, whatever the file says."""
+PLATFORM_PATHS: Final = ("/ws/dashboard", "/ws/*", "/socket.io/*")
+"""What it answers besides where it serves the platform."""
 _ADDRESSES: Final = ("app", "url", "urls", "targets")
 _OWN_SOURCES: Final = ("session", "key")
 
@@ -46,7 +40,7 @@ def check(checked: Checked) -> None:
 def check_claims(checked: Checked) -> None:
     """Note routes of which each other's requests could not be told apart."""
     seen: dict[str, list[tuple[int, Route]]] = {}
-    own = {shape(path): path for path in EDGE_PATHS}
+    own = {*EDGE_PATHS, *(PLATFORM_PATHS if checked.gateway.platform else ())}
     for index, route in zip(checked.routes, checked.built, strict=True):
         form = shape(route.path)
         if form in own:
