@@ -96,6 +96,11 @@ LINES_LOST: Final = Counter(
     "gateline_edge_access_lines_lost_total", "Access lines that could not be written in time."
 )
 
+OTHER_ROUTES: Final = "other"
+"""Stands for the routes beyond those that have series of their own: as many as are asked first."""
+
+_MOST_ROUTES: Final = 500
+
 
 class Recorder:
     """Counts finished exchanges and notes their access lines; `telemetry` is told of them too.
@@ -118,6 +123,7 @@ class Recorder:
         self._refused: dict[str, int] = {}
         self._cached: dict[str, int] = {}
         self._told: dict[str, int] = {}
+        self._routes: set[str] = set()
 
     def record(self, exchange: Exchange) -> None:
         """Take a finished exchange."""
@@ -159,8 +165,7 @@ class Recorder:
         pending, self._pending = self._pending, {}
         if self._telemetry is not None:
             self._telemetry.count(pending)
-        for (method, route, status, _), durations in pending.items():
-            verb = method if method in METHODS else "OTHER"
+        for (verb, route, status), durations in self._labelled(pending).items():
             HTTP_REQUESTS.labels(_SERVICE, verb, route, str(status)).inc(len(durations))
             HTTP_DURATION.labels(_SERVICE, verb, route).observe_all(durations)
         upstream, self._upstream = self._upstream, {}
@@ -175,6 +180,26 @@ class Recorder:
                 counter.labels(label).inc(count)
             counts.clear()
         self._publish_totals()
+
+    def _labelled(
+        self, pending: dict[tuple[str, str, int, str], list[float]]
+    ) -> dict[tuple[str, str, int], list[float]]:
+        """Return the durations by what Prometheus is told: no more routes by name than it bears."""
+        found: dict[tuple[str, str, int], list[float]] = {}
+        routes = self._routes
+        for (method, route, status, _), durations in pending.items():
+            if route not in routes:
+                if len(routes) < _MOST_ROUTES:
+                    routes.add(route)
+                else:
+                    route = OTHER_ROUTES  # noqa: PLW2901 # its label
+            key = (method if method in METHODS else "OTHER", route, status)
+            known = found.get(key)
+            if known is None:
+                found[key] = durations
+            else:
+                known.extend(durations)
+        return found
 
     def _publish_totals(self) -> None:
         """Tell what others count themselves since their start."""

@@ -9,7 +9,7 @@ from running_edge import RunningEdge
 from scripted_services import ScriptedServices
 
 from gateline.edge.access_log import AccessLog
-from gateline.edge.record import Recorder
+from gateline.edge.record import OTHER_ROUTES, Recorder
 from gateline.local.engines import wait_until
 from gateline.policy.reasons import CLIENT_CLOSED
 from gateline.policy.routes import Route
@@ -54,6 +54,18 @@ def test_a_strange_method_is_no_label_of_its_own() -> None:
     figures.record(exchange_for(Answered(), "MKCOL\n", route=ROUTE, status=405))
     figures.publish()
     assert requests("OTHER", "405") == before + 1
+
+
+def test_thousands_of_routes_are_no_thousands_of_series() -> None:
+    """The first routes that are asked have series of their own, the others one together."""
+    figures = recorder()
+    labels = {"service": "edge", "method": "GET", "route": OTHER_ROUTES, "status": "200"}
+    before = sample("gateline_http_requests_total", **labels)
+    for number in range(510):
+        route = Route(f"record-test-{number}", "/record/*", None)
+        figures.record(exchange_for(Answered(), route=route, status=200))
+    figures.publish()
+    assert sample("gateline_http_requests_total", **labels) == before + 10
 
 
 def test_a_request_without_an_answer_has_the_status_of_its_reason() -> None:
