@@ -126,7 +126,7 @@ class Pipeline:
         special = gateway.special.get(route.name)
         if special is not None and await self._answer_special(exchange, special, match):
             return
-        exchange.tells_timing = route.server_timing
+        exchange.tells_timing = route.server_timing or gateway.plan.server_timing
         if route.auth != "none":
             await self._identify(exchange, route)
             self._allow(exchange, route)

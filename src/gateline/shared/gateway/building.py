@@ -149,6 +149,7 @@ def cache_rule(entry: CacheEntry) -> CacheRule:
         default_seconds=int(entry.default),
         most_seconds=max(1, int(entry.most)),
         vary_on=frozenset(name.lower().encode() for name in entry.vary),
+        stale_if_error_seconds=int(entry.stale_if_error),
     )
 
 

@@ -307,6 +307,9 @@ class CacheEntry(Table):
 
     default: fields.Pause = _setting(0.0, "How long an answer that does not say is fresh.")
     most: fields.Duration = _setting(3600.0, "No answer is kept for longer.")
+    stale_if_error: fields.Pause = _setting(
+        0.0, "How long past its freshness an answer stands in for a service that fails.", 60
+    )
     vary: list[fields.HeaderName] = _setting(
         [], "Request headers that tell answers apart besides those of Vary.", ["Accept-Language"]
     )
