@@ -28,6 +28,8 @@ _BACKLOG = 4096
 _CONNECTIONS = 16000
 _HEADER_TIMEOUT_MS = 10_000
 _HEADER_BYTES = 65_536
+_HTTP2_PING_MS = 30_000
+_HTTP2_PONG_SECONDS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ def serve(service: ServiceProgram, listen: Listen) -> None:
 
 def _serve_with_granian(service: ServiceProgram, listen: Listen) -> None:
     from granian.constants import HTTPModes, Interfaces
-    from granian.http import HTTP1Settings
+    from granian.http import HTTP1Settings, HTTP2Settings
     from granian.log import LogLevels
 
     from gateline.local.rolling import RollingServer
@@ -76,6 +78,11 @@ def _serve_with_granian(service: ServiceProgram, listen: Listen) -> None:
         http=HTTPModes.auto if listen.tls is not None and listen.tls.http2 else HTTPModes.http1,
         http1_settings=HTTP1Settings(
             header_read_timeout=_HEADER_TIMEOUT_MS, max_buffer_size=_HEADER_BYTES
+        ),
+        http2_settings=HTTP2Settings(
+            max_headers_size=_HEADER_BYTES,
+            keep_alive_interval=_HTTP2_PING_MS,
+            keep_alive_timeout=_HTTP2_PONG_SECONDS,
         ),
         websockets=asgi,
         backlog=_BACKLOG,
