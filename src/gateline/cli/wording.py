@@ -73,10 +73,15 @@ def seconds_text(seconds: float) -> str:
 
 
 def size_text(size: int) -> str:
-    """Return a number of bytes in the largest unit that it fills."""
-    for unit, name in ((1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB")):
-        if size >= unit:
-            return f"{size / unit:.4g} {name}"
+    """Return a number of bytes in the largest unit that keeps it whole.
+
+    >>> size_text(2_000_000), size_text(10 * 1024 * 1024), size_text(1)
+    ('2 MB', '10 MiB', '1 bytes')
+    """
+    for base, units in ((1000, ("GB", "MB", "kB")), (1024, ("GiB", "MiB", "KiB"))):
+        for power, unit in zip((3, 2, 1), units, strict=True):
+            if size % base**power == 0 and size:
+                return f"{size // base**power} {unit}"
     return f"{size} bytes"
 
 

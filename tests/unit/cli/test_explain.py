@@ -1,0 +1,233 @@
+"""`gateline explain`: what the edge would do, and why."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gateline.cli.explain import explain
+
+FILE = """
+[gateway]
+allowed_hosts = ["localhost", "shop.example.com"]
+trusted_proxies = ["10.9.0.0/16"]
+
+[services.shop]
+urls = ["http://127.0.0.1:9000", "http://127.0.0.1:9001"]
+retries = false
+
+[services.beta]
+url = "http://beta:9000"
+prefix = "/v2"
+
+[[routes]]
+path = "/api/shop/*"
+service = "shop"
+roles = ["customer"]
+rate_limit = { limit = "60/minute", burst = 5, by = "user" }
+request_headers = { set = { X-Team = "shop" }, remove = ["Accept-Language"] }
+max_body = "2MB"
+timeout = "3s"
+
+[[routes]]
+name = "beta"
+path = "/api/shop/*"
+service = "beta"
+headers = { X-Beta = "1" }
+strip_prefix = true
+compress = true
+
+[[routes]]
+path = "/api/shop/orders"
+methods = ["POST"]
+service = "shop"
+cors = { origins = ["https://app.example.com"] }
+
+[[routes]]
+path = "/old/*"
+redirect = "/api/shop/{path}"
+
+[[routes]]
+path = "/inside"
+service = "shop"
+auth = "none"
+allow_ips = ["10.0.0.0/8"]
+websocket = false
+
+[[routes]]
+path = "/program"
+service = "shop"
+accept = ["key"]
+
+[[api_keys]]
+name = "till"
+sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+user_type = "customer"
+"""
+
+
+@pytest.fixture(autouse=True)
+def _file(own_folder: Path) -> None:
+    (own_folder / "gateline.toml").write_text(FILE)
+
+
+def _run(*arguments: str) -> Result:
+    return CliRunner().invoke(explain, arguments)
+
+
+def _explain(*arguments: str) -> dict[str, Any]:
+    answer = _run(*arguments, "--json")
+    assert answer.exit_code == 0, answer.output
+    found: dict[str, Any] = json.loads(answer.output)
+    return found
+
+
+def _step(found: dict[str, Any], phase: str) -> tuple[bool | None, str]:
+    step = next(one for one in found["steps"] if one["phase"] == phase)
+    return step["passed"], step["text"]
+
+
+def test_a_request_that_is_forwarded() -> None:
+    """Route, policies, target and the headers as they would be sent."""
+    found = _explain(
+        *("get", "/api/shop/1?x=2", "--as", "customer", "--from", "10.0.0.1"),
+        *("-H", "Accept-Language: de", "-H", "X-User-ID: 7", "-H", "Authorization: Bearer t"),
+    )
+
+    assert found["route"] == {"name": "api-shop", "path": "/api/shop/*"}
+    assert (found["verdict"], found["status"]) == ("forwarded to shop", None)
+    assert _step(found, "role") == (True, "customer is one of customer")
+    assert _step(found, "limit")[1].startswith("60/minute by account, 5 at once")
+    assert _step(found, "body")[1] == "at most 2 MB"
+    assert _step(found, "patience")[1] == "3 s, 1 attempt"
+    assert "http://127.0.0.1:9000, http://127.0.0.1:9001" in _step(found, "target")[1]
+    sent = found["forwarded"]
+    headers = dict(sent["headers"])
+    assert (sent["method"], sent["path"]) == ("GET", "/api/shop/1?x=2")
+    assert headers["x-user-email"] == "customer@example.com"
+    assert headers["x-forwarded-for"] == "10.0.0.1"
+    assert (headers["x-team"], headers["host"]) == ("shop", "127.0.0.1:9000")
+    assert headers["x-user-id"] == "1", "what the client sent never gets through"
+    assert not {"accept-language", "authorization"} & set(headers)
+
+
+def test_the_others_are_told_with_their_reason() -> None:
+    """Why this route, and why none of those that look like it."""
+    others = {one["name"]: one["why"] for one in _explain("GET", "/api/shop/orders")["others"]}
+
+    assert others["beta"] == "it asks for header X-Beta: 1"
+    assert others["api-shop-orders"] == "it takes POST"
+    assert others["pages"] == "a less specific path"
+
+
+def test_a_condition_on_a_header_decides() -> None:
+    """More conditions win; the prefix is exchanged and the service's own added."""
+    found = _explain("GET", "/api/shop/1", "-H", "X-Beta: 1", "--as", "doctor")
+    others = {one["name"]: one["why"] for one in found["others"]}
+
+    assert (found["service"], found["forwarded"]["path"]) == ("beta", "/v2/1")
+    assert others["api-shop"] == "fewer conditions on headers"
+    assert _step(found, "compress")[1] == "answers may be compressed"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "reason"),
+    [
+        (("GET", "/api/shop/1"), 401, "session_missing"),
+        (("GET", "/api/shop/1", "--as", "patient"), 403, "role_missing"),
+        (("GET", "/api/shop/1", "--host", "evil.example"), 400, "host_not_allowed"),
+        (("GET", "/api/shop/1", "--host", "a,b"), 400, "bad_request"),
+        (("GET", "/api/shop/../1"), 400, "path_not_allowed"),
+        (("GET", "/api/shop%2F1"), 400, "path_not_allowed"),
+        (("GET", "/api/nowhere"), 404, "no_route"),
+        (("BREW", "/api/shop/1"), 405, "method_not_allowed"),
+        (("GET", "/inside"), 403, "address_not_allowed"),
+        (("GET", "/inside", "--from", "10.0.0.1", "-H", "Upgrade: websocket"), 403, None),
+        (("GET", "/program", "--as", "customer"), 401, "session_missing"),
+        (
+            ("POST", "/api/shop/1", "--as", "customer", "--cookie", "-H", "Origin: https://a.b"),
+            403,
+            "cross_site",
+        ),
+    ],
+)
+def test_a_refusal_is_that_of_the_edge(
+    arguments: tuple[str, ...], status: int, reason: str | None
+) -> None:
+    """The same status and the same word, and nothing is said of phases that are not reached."""
+    found = _explain(*arguments)
+
+    assert found["forwarded"] is None
+    assert found["status"] == status
+    assert reason in (None, found["reason"])
+    assert found["steps"][-1]["passed"] is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "verdict"),
+    [
+        (("GET", "/old/a/b?x=1"), "redirected to /api/shop/a/b?x=1"),
+        (("GET", "/health"), "answered by the edge itself"),
+        (("GET", "/inside", "--from", "10.0.0.1"), "forwarded to shop"),
+        (
+            ("GET", "/inside", "--from", "10.9.0.1", "-H", "X-Forwarded-For: 10.0.0.1"),
+            "forwarded to shop",
+        ),
+        (("GET", "/program", "--as", "key:till"), "forwarded to shop"),
+        (("GET", "https://shop.example.com/inside", "--from", "10.1.1.1"), "forwarded to shop"),
+        (
+            ("POST", "/api/shop/1", "--as", "customer", "--cookie"),
+            "forwarded to shop",
+        ),
+        (
+            (
+                *("OPTIONS", "/api/shop/orders", "-H", "Origin: https://app.example.com"),
+                *("-H", "Access-Control-Request-Method: POST"),
+            ),
+            "answered with 204 to the browser's preflight",
+        ),
+    ],
+)
+def test_other_ends(arguments: tuple[str, ...], verdict: str) -> None:
+    """Redirects, the edge's own answers, proxies that are believed, keys, preflights."""
+    assert _explain(*arguments)["verdict"] == verdict
+
+
+@pytest.mark.parametrize(
+    ("origin", "may"), [("https://app.example.com", True), ("https://b", False)]
+)
+def test_cors_is_told(origin: str, may: bool) -> None:
+    """By the route's own policy."""
+    found = _explain("POST", "/api/shop/orders", "-H", f"Origin: {origin}", "--as", "customer")
+
+    assert _step(found, "cors")[0] is may
+
+
+def test_it_reads_well_on_a_terminal() -> None:
+    """One line a phase, the request as it goes on, the verdict at the end."""
+    shown = _run("GET", "/api/shop/1", "--as", "customer").output
+
+    assert shown.splitlines()[0] == (
+        "GET /api/shop/1 as customer with a living session, by bearer token"
+    )
+    assert "not beta /api/shop/*: it asks for header X-Beta: 1" in shown
+    assert "  x-user-type: customer" in shown
+    assert shown.splitlines()[-1] == "It is forwarded to shop"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("GET", "api"), "a path starts with a slash"),
+        (("GET", "/", "--as", "king"), "there are: patient, doctor, institution, admin, customer"),
+        (("GET", "/", "-H", "no colon"), "write it as 'Name: value'"),
+    ],
+)
+def test_wrong_use_is_told(arguments: tuple[str, ...], said: str) -> None:
+    """Exit code 2, and what would be right."""
+    answer = _run(*arguments)
+
+    assert answer.exit_code == 2
+    assert said in " ".join(answer.output.split())
