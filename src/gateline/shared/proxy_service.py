@@ -6,7 +6,7 @@ the whole request on. Both are thin shells around `upstream` and the policies.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import IO, Any, Final, cast
 from urllib.parse import quote, urlencode
 
@@ -15,6 +15,7 @@ from urllib3.util import SKIP_HEADER
 from werkzeug.exceptions import HTTPException
 
 from gateline.policy.headers import (
+    HeaderChanges,
     Headers,
     connection_options,
     forward_request_headers,
@@ -98,26 +99,30 @@ class ProxyService:
         *,
         encoded_path: str | None = None,
         share_cookie: bool = False,
+        timeout: float | None = None,
+        changes: HeaderChanges | None = None,
     ) -> Response:
         """Pass the current request on to a service and its answer back, streaming what is large.
 
         `path` replaces that of the request (decoded, as in `request.path`); `encoded_path` does so
         exactly as it goes upstream. Hop-by-hop headers and the client's own identity headers do
         not pass; those of the session do. Without `share_cookie` the session cookie stays here.
+        `timeout` (seconds) takes the place of the service's, `changes` are made to the headers.
         """
         upstream = self._upstream(service)
         quoted = quote(request.path if path is None else path, safe=_PATH_CHARACTERS)
         target = _target(encoded_path or quoted, None, upstream.service.prefix)
         query = quote(request.query_string, safe=_QUERY_CHARACTERS)
         body, framing = _incoming_body()
+        headers = _changed(_incoming_headers(share_cookie=share_cookie), changes)
         call = Call(
             method=request.method,
             target=f"{target}?{query}" if query else target,
-            headers=(*_incoming_headers(share_cookie=share_cookie), *framing),
+            headers=(*headers, *framing),
             body=body,
             repeatable=is_repeatable(request.method, "Idempotency-Key" in request.headers),
         )
-        return _response(upstream.call(call, stream_above=BUFFERED_BYTES))
+        return _response(upstream.call(call, timeout=timeout, stream_above=BUFFERED_BYTES))
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -289,6 +294,20 @@ def _incoming_headers(*, share_cookie: bool) -> Iterator[tuple[str, str]]:
     yield "X-Forwarded-For", request.remote_addr or ""
     yield "X-Forwarded-Proto", request.scheme
     yield "X-Forwarded-Host", request.host
+
+
+def _changed(
+    headers: Iterable[tuple[str, str]], changes: HeaderChanges | None
+) -> Iterable[tuple[str, str]]:
+    """Return the headers with a route's changes made to them."""
+    if changes is None:
+        return headers
+    gone = {name.decode("latin-1") for name in changes.remove | dict(changes.set).keys()}
+    more = (
+        (name.decode("latin-1"), value.decode("latin-1"))
+        for name, value in changes.set + changes.add
+    )
+    return (*(pair for pair in headers if pair[0].lower() not in gone), *more)
 
 
 def _cookie(*, share_cookie: bool) -> str | None:

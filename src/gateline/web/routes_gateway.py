@@ -18,10 +18,12 @@ from gateline.policy.routes import Route, RouteTable
 from gateline.shared.app import parts
 from gateline.shared.declarations import unlisted
 from gateline.shared.errors import ApiError
+from gateline.shared.gateway import GatewayPlan
 from gateline.shared.middleware.auth import optional_session, require_auth
 from gateline.shared.middleware.error_handler import render
 from gateline.shared.proxy_service import proxy_service
 from gateline.shared.routing import platform_routes
+from gateline.web.file_routes import init_file_routes
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -37,9 +39,12 @@ _ADDRESSES: Final = (
 )
 
 
-def init_gateway(app: Flask) -> None:
-    """Answer every path of the other services that no view of our own answers."""
-    table = RouteTable(platform_routes())
+def init_gateway(app: Flask, plan: GatewayPlan | None = None) -> None:
+    """Answer every path of the other services that no view of our own answers.
+
+    The routes of the file of a `plan` go before everything.
+    """
+    table = RouteTable(platform_routes(samples=plan is None or plan.samples))
     gateway = Blueprint("gateway", __name__)
 
     @unlisted("the other services describe what is behind it")
@@ -58,6 +63,8 @@ def init_gateway(app: Flask) -> None:
             strict_slashes=False,
             merge_slashes=False,
         )
+    if plan is not None:
+        init_file_routes(app, gateway, plan)
     gateway.register_error_handler(ApiError, _own_failure)
     app.register_blueprint(gateway)
     app.wsgi_app = _merging_slashes(app.wsgi_app)  # type: ignore[method-assign, assignment] # Flask's documented way
