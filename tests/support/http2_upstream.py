@@ -104,7 +104,7 @@ class Peer(asyncio.Protocol):
             self._note(event)
         self.flush()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _: Exception | None) -> None:
         """Note that the client has gone."""
         self.gone = True
         self._wake()
@@ -164,9 +164,7 @@ class Http2Upstream:
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: Peer(self), "127.0.0.1", 0, **self._listen
-        )
+        self._server = await loop.create_server(lambda: Peer(self), "127.0.0.1", 0, **self._listen)
         self.port = self._server.sockets[0].getsockname()[1]
         self.client = Client(self._limits)
         self.target = Target.parse(f"http://127.0.0.1:{self.port}", http2=True)

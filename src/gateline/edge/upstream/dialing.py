@@ -3,7 +3,7 @@
 import asyncio
 import ipaddress
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 from gateline.edge.upstream.resolving import Addresses, Lookup, Resolver, look_up
 from gateline.edge.upstream.target import Target
@@ -43,19 +43,14 @@ class Dialer:
     async def dial(self, protocol: asyncio.Protocol, until: float) -> str:
         """Connect `protocol` by `until` (the loop's time); return the numeric address taken.
 
-        Raise TimeoutError or OSError, that of the address that was tried last. An address whose
-        TCP connection stands is the last one tried: what fails then is no matter of addresses.
+        Raise TimeoutError or OSError, that of the address that was tried last; `protocol` has
+        heard of nothing then.
         """
         loop = asyncio.get_running_loop()
         async with asyncio.timeout_at(until):
-            if self.target.unix_path is not None:
-                await loop.create_unix_connection(lambda: protocol, self.target.unix_path)
-                return ""
-            if self._resolver is None:
-                await self._open(loop, lambda: protocol, self.target.host)
-                return self.target.host
-            candidates = self._in_turn(await self._resolver.addresses(), loop.time())
-            return await self._first_that_takes(loop, protocol, candidates, until)
+            landing, address = await self._reach(loop, until)
+        landing.hand_over(protocol)
+        return address
 
     def is_current(self, address: str) -> bool:
         """Tell whether the target's name still leads to this address."""
@@ -74,48 +69,71 @@ class Dialer:
         turned = addresses[start:] + addresses[:start]
         return sorted(turned, key=self._avoided.__contains__)
 
-    async def _first_that_takes(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        protocol: asyncio.Protocol,
-        candidates: list[str],
-        until: float,
-    ) -> str:
-        touched = False
-
-        def take() -> asyncio.Protocol:
-            nonlocal touched
-            touched = True
-            return protocol
-
-        for left, address in zip(range(len(candidates), 0, -1), candidates, strict=True):
+    async def _reach(self, loop: asyncio.AbstractEventLoop, until: float) -> "tuple[_Landing, str]":
+        """Return a connection and where it leads; each address gets its share of the time."""
+        target = self.target
+        if target.unix_path is not None:
+            _, landing = await loop.create_unix_connection(_Landing, target.unix_path)
+            return landing, ""
+        if self._resolver is None:
+            return await self._connect(loop, target.host), target.host
+        candidates = self._in_turn(await self._resolver.addresses(), loop.time())
+        last = candidates.pop()
+        for left, address in zip(range(len(candidates) + 1, 1, -1), candidates, strict=True):
             now = loop.time()
             share = max(_LEAST_SHARE_SECONDS, (until - now) / left)
             try:
                 async with asyncio.timeout_at(min(until, now + share)):
-                    await self._open(loop, take, address)
+                    return await self._connect(loop, address), address
             except OSError:  # a TimeoutError is one
                 self._avoided[address] = loop.time() + _AVOID_SECONDS
-                if left == 1 or touched:
-                    raise
-            else:
-                return address
-        raise OSError("no address")
+        return await self._connect(loop, last), last
 
-    async def _open(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        take: Callable[[], asyncio.Protocol],
-        address: str,
-    ) -> None:
+    async def _connect(self, loop: asyncio.AbstractEventLoop, address: str) -> "_Landing":
         target = self.target
-        await loop.create_connection(
-            take,
+        _, landing = await loop.create_connection(
+            _Landing,
             address,
             target.port,
             ssl=target.tls,
             server_hostname=(target.server_name or target.host) if target.tls else None,
         )
+        return landing
+
+
+class _Landing(asyncio.Protocol):
+    """Holds a new connection, and what comes over it, until its protocol takes over.
+
+    Loops differ in what they tell a protocol of an attempt that failed; this one hears it.
+    """
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._data: list[bytes] = []
+        self._lost: tuple[Exception | None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the connection."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
+
+    def data_received(self, data: bytes) -> None:
+        """Keep what comes at once: a server may speak first."""
+        self._data.append(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Keep that it ended at once."""
+        self._lost = (exc,)
+
+    def hand_over(self, protocol: asyncio.Protocol) -> None:
+        """Tell the protocol all that happened; from now on it hears the rest itself."""
+        if self._transport is None:
+            raise OSError("closed as soon as it was opened")
+        self._transport.set_protocol(protocol)
+        protocol.connection_made(self._transport)
+        for data in self._data:
+            protocol.data_received(data)
+        if self._lost is not None:
+            protocol.connection_lost(self._lost[0])
 
 
 def _is_numeric(host: str) -> bool:
