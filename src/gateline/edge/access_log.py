@@ -6,14 +6,15 @@ sent stands in a line unescaped, and no query string, header or token stands in 
 """
 
 import asyncio
-import json
 import logging
 import re
 import time
 from collections.abc import Callable
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Final
 
 from gateline.edge.exchange import Exchange
+from gateline.policy.identity import Identity
 
 _NAME: Final = "gateline.edge.access"
 _FLUSH_SECONDS: Final = 0.1
@@ -84,7 +85,7 @@ def _text_line(stamp: str, exchange: Exchange, seconds: float) -> str:
         f" upstream={exchange.upstream_seconds * 1000:.1f}ms"
         f" own={exchange.own_seconds(seconds) * 1000:.1f}ms cache={exchange.cache or '-'}"
         f" in={exchange.received_bytes} out={exchange.sent_bytes}"
-        f" user={identity.user_id if identity else '-'} reason={reason.code if reason else '-'}"
+        f" user={_user(identity) if identity else '-'} reason={reason.code if reason else '-'}"
         f" request_id={exchange.request_id} trace_id={_trace_id(exchange) or '-'}\n"
     )
 
@@ -93,32 +94,39 @@ def _json_line(stamp: str, exchange: Exchange, seconds: float) -> str:
     route = exchange.route
     identity = exchange.identity
     reason = exchange.reason
-    record = {
-        "timestamp": stamp,
-        "logger": _NAME,
-        "level": "info",
-        "service": "edge",
-        "message": f"{exchange.method} {exchange.path} {exchange.status}",
-        "client": exchange.client,
-        "method": exchange.method,
-        "path": exchange.path,
-        "status": exchange.status,
-        "duration_ms": round(seconds * 1000, 3),
-        "route": route.name if route else None,
-        "upstream": exchange.service or None,
-        "target": exchange.target or None,
-        "attempts": exchange.attempts,
-        "upstream_ms": round(exchange.upstream_seconds * 1000, 3),
-        "own_ms": round(exchange.own_seconds(seconds) * 1000, 3),
-        "cache": exchange.cache or None,
-        "bytes_in": exchange.received_bytes,
-        "bytes_out": exchange.sent_bytes,
-        "user_id": identity.user_id if identity else None,
-        "reason": reason.code if reason else None,
-        "request_id": exchange.request_id,
-        "trace_id": _trace_id(exchange),
-    }
-    return json.dumps(record, separators=(",", ":")) + "\n"
+    method, path = exchange.method, exchange.path
+    return (
+        f'{{"timestamp":"{stamp}","logger":"{_NAME}","level":"info","service":"edge"'
+        f',"message":{_quoted(f"{method} {path} {exchange.status}")}'
+        f',"client":{_quoted(exchange.client)},"method":{_quoted(method)},"path":{_quoted(path)}'
+        f',"status":{exchange.status},"duration_ms":{seconds * 1000:.3f}'
+        f',"route":{_quoted(route.name) if route else "null"}'
+        f',"upstream":{_quoted(exchange.service) if exchange.service else "null"}'
+        f',"target":{_quoted(exchange.target) if exchange.target else "null"}'
+        f',"attempts":{exchange.attempts},"upstream_ms":{exchange.upstream_seconds * 1000:.3f}'
+        f',"own_ms":{exchange.own_seconds(seconds) * 1000:.3f}'
+        f',"cache":{_quoted(exchange.cache) if exchange.cache else "null"}'
+        f',"bytes_in":{exchange.received_bytes},"bytes_out":{exchange.sent_bytes}'
+        f',"user_id":{_user_json(identity) if identity else "null"}'
+        f',"reason":{_quoted(reason.code) if reason else "null"}'
+        f',"request_id":{_quoted(exchange.request_id)}'
+        f',"trace_id":{_quoted(trace) if (trace := _trace_id(exchange)) else "null"}}}\n'
+    )
+
+
+def _user(identity: Identity) -> str:
+    """Return who asked: our account's number; of others whose word it is, and the name."""
+    user_id = identity.user_id
+    if isinstance(user_id, int):
+        return str(user_id)
+    return _safe(f"{identity.issuer or 'key'}:{user_id}")
+
+
+def _user_json(identity: Identity) -> str:
+    user_id = identity.user_id
+    if isinstance(user_id, int):
+        return str(user_id)
+    return f'{_quoted(user_id)},"issuer":{_quoted(identity.issuer or "key")}'
 
 
 def _trace_id(exchange: Exchange) -> str | None:

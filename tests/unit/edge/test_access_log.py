@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from edge_exchange import Answered, exchange_for, identity
@@ -108,6 +109,19 @@ def test_a_json_line_tells_the_same() -> None:
         "request_id": "request-1",
         "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
     }
+
+
+@pytest.mark.parametrize(
+    ("issuer", "consumer", "shown"),
+    [("corp", "", "corp:a\\nFAKE\\x20x"), ("", "k", "key:a\\nFAKE\\x20x")],
+)
+def test_who_is_no_account_of_ours_is_told_by_name(issuer: str, consumer: str, shown: str) -> None:
+    """Whose word it is goes before the name, which may hold anything and breaks no line."""
+    exchange = full()
+    exchange.identity = replace(identity(), user_id="a\nFAKE x", issuer=issuer, consumer=consumer)
+    assert f" user={shown} " in written(exchange)
+    record = json.loads(written(exchange, as_json=True))
+    assert (record["user_id"], record["issuer"]) == ("a\nFAKE x", issuer or "key")
 
 
 def test_a_refusal_names_its_reason() -> None:
