@@ -66,7 +66,10 @@ class Freshness:
 
 _BY_DEFAULT: Final = frozenset({200, 203, 204, 300, 301, 308})
 _WHEN_TOLD: Final = _BY_DEFAULT | {302, 307, 404, 405, 410, 414, 501}
-_UNTELLABLE: Final = SPOOFABLE - {b"x-user-id", b"x-user-type", b"x-user-email"}
+_IDENTITY: Final = frozenset(
+    {b"x-consumer", b"x-user-email", b"x-user-id", b"x-user-issuer", b"x-user-type"}
+)
+_UNTELLABLE: Final = SPOOFABLE - _IDENTITY
 _FAILED: Final = frozenset({500, 502, 503, 504})
 
 
