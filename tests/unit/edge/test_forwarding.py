@@ -53,6 +53,7 @@ SPELLINGS = [
     b"X-Forwarded-Prefix",
     b"X-Forwarded-Server",
     b"X-Real-IP",
+    b"X-Gateline-Deadline",
     b"Forwarded",
 ]
 
@@ -140,6 +141,18 @@ def test_the_edge_says_where_a_request_came_from(
     assert seen.values(b"x-forwarded-proto") == [b"http"]
     assert seen.values(b"x-forwarded-host") == [b"Shop.example:8080"]
     assert len(seen.values(b"host")) == 1
+
+
+def test_a_service_learns_until_when_its_answer_counts(
+    edge: RunningEdge, services: ScriptedServices
+) -> None:
+    """X-Gateline-Deadline is the end of all attempts in epoch milliseconds, the same for each."""
+    services.on("/slow", answer(503), answer(200, b"ok"))
+    asked = time.time()
+    assert edge.get("/slow").status == 200
+    first, second = (one.values(b"x-gateline-deadline") for one in services.seen("/slow"))
+    assert first == second
+    assert 3.4 < int(first[0]) / 1000 - asked < 3.5 + time.time() - asked
 
 
 def test_a_trace_is_continued_or_begun(edge: RunningEdge, services: ScriptedServices) -> None:
