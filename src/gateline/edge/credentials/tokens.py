@@ -64,7 +64,7 @@ class OutsideTokens:
         self._keys = keys
         self._clock = clock
         self._known: dict[str, Bearer] = {}
-        self._registry = _Pinned(issuer.algorithms)
+        self._registry = Pinned(issuer.algorithms)
 
     def recall(self, token: str, now: float) -> Bearer | None:
         """Return whom a token belongs to that was verified lately; `now` is the loop's time."""
@@ -145,7 +145,7 @@ def claimed_issuer(token: str) -> str | None:
     return issuer if isinstance(issuer, str) else None
 
 
-class _Pinned(jws.JWSRegistry):
+class Pinned(jws.JWSRegistry):
     """Allow exactly the agreed algorithms, whatever the token says of itself."""
 
     max_header_length = 2048
@@ -155,6 +155,7 @@ class _Pinned(jws.JWSRegistry):
         self._agreed = algorithms
 
     def get_alg(self, name: str) -> Any:
+        """Return the algorithm of this name; raise joserfc's error when it was not agreed on."""
         if name not in self._agreed:
             raise UnsupportedAlgorithmError
         return self.algorithms[name]

@@ -1,4 +1,4 @@
-"""Several edges, one limit: what they admit together, what that costs, and what a lost store does."""
+"""Several edges, one limit: what they admit together, what it costs, what a lost store does."""
 
 import asyncio
 import itertools
@@ -49,7 +49,7 @@ class LostStore:
         """Count edges, or be away."""
         if self.away:
             raise StoreAway("ConnectionError")
-        return self.edges
+        return self.edges - leaving
 
 
 def _plan(*routes: Route, api_keys: tuple[ApiKey, ...] = ()) -> Any:
@@ -82,11 +82,13 @@ async def _ask(limits: LimitsTogether, **known: Any) -> tuple[bool, Exchange]:
         waiting = limits.take(exchange)
         if waiting is not None:
             await waiting
-    except Refused as refused:
-        assert refused.reason is LIMIT_SPENT
-        assert int(dict(refused.headers)[b"retry-after"]) >= 1
-        return False, exchange
-    return True, exchange
+    except Refused as error:
+        refused = error
+    else:
+        return True, exchange
+    assert refused.reason is LIMIT_SPENT
+    assert int(dict(refused.headers)[b"retry-after"]) >= 1
+    return False, exchange
 
 
 def _limits(keeper: LimitKeeper, *rules: LimitRule, name: str = "route") -> LimitsTogether:
@@ -103,9 +105,7 @@ def test_edges_admit_the_limit_together_and_seldom_ask(people: People) -> None:
             both = [_limits(keeper, HOUR) for keeper, _ in edges]
             admitted = 0
             for _ in range(20):
-                verdicts = await asyncio.gather(
-                    *(_ask(both[number % 2]) for number in range(200))
-                )
+                verdicts = await asyncio.gather(*(_ask(both[number % 2]) for number in range(200)))
                 admitted += sum(verdict for verdict, _ in verdicts)
             operations = sum(store.operations for _, store in edges)
 

@@ -19,7 +19,8 @@ from gateline.policy.limits import Limit
 from gateline.shared import kv, lua
 
 HOUR = LimitRule(Limit(10, 3600), 10)
-Run = Callable[[Callable[["redis.asyncio.Redis"], Coroutine[Any, Any, None]]], None]
+Scenario = Callable[["redis.asyncio.Redis"], Coroutine[Any, Any, None]]
+Run = Callable[[Scenario], None]
 _numbers = itertools.count()
 
 asks = st.lists(
@@ -39,7 +40,7 @@ asks = st.lists(
 def run(people: People) -> Run:
     """Run a scenario with a connection to the real store."""
 
-    def run_scenario(scenario: Callable[["redis.asyncio.Redis"], Coroutine[Any, Any, None]]) -> None:
+    def run_scenario(scenario: Scenario) -> None:
         async def whole() -> None:
             store = kv.connect_async(people.settings)
             try:
