@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,12 +76,20 @@ class Rig:
     upstream: str
 
     @contextlib.contextmanager
-    def edge(self, text: str, *, core: str | None = None) -> Iterator[RunningEdge]:
+    def edge(
+        self,
+        text: str,
+        *,
+        core: str | None = None,
+        workers: int = 1,
+        settings: Mapping[str, str] | None = None,
+    ) -> Iterator[RunningEdge]:
         """Run an edge with this gateway file, on one core if one is named."""
         folder = Path(tempfile.mkdtemp(prefix="edge-", dir=self.folder))
         file, port = folder / "gateline.toml", free_port()
         file.write_text(text, encoding="utf-8")
         command = [sys.executable, "-m", "gateline", "serve", "edge", "--port", str(port)]
+        command += ["--workers", str(workers)]
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": os.environ.get("HOME", "/"),
@@ -90,6 +98,7 @@ class Rig:
             "DATABASE_URL": "postgresql://unused@127.0.0.1:1/unused",
             "REDIS_URL": self.redis_url,
             "METRICS_PORT": "0",
+            **(settings or {}),
         }
         with process(command, environment, folder, core) as started:
             wait_until_answered(f"http://127.0.0.1:{port}/livez", folder)
