@@ -20,6 +20,7 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
         "serve": "serve",
         "db": "db",
         "service-key": "service_keys",
+        "key": "keys",
         "simulate": "simulate",
     }
 )
