@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,13 +82,14 @@ class Rig:
         *,
         core: str | None = None,
         workers: int = 1,
+        program: Sequence[str] = ("-m", "gateline"),
         settings: Mapping[str, str] | None = None,
     ) -> Iterator[RunningEdge]:
         """Run an edge with this gateway file, on one core if one is named."""
         folder = Path(tempfile.mkdtemp(prefix="edge-", dir=self.folder))
         file, port = folder / "gateline.toml", free_port()
         file.write_text(text, encoding="utf-8")
-        command = [sys.executable, "-m", "gateline", "serve", "edge", "--port", str(port)]
+        command = [sys.executable, *program, "serve", "edge", "--port", str(port)]
         command += ["--workers", str(workers)]
         environment = {
             "PATH": os.environ["PATH"],
