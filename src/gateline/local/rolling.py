@@ -70,6 +70,9 @@ class RollingServer(MPServer):
         if self._interrupts > 1:
             self._end()
             return
+        for worker in self.wrks:
+            # Who signals the whole group ends them as well: nobody is to be respawned now.
+            worker.interrupt_by_parent = True
         self._signal_workers(DRAIN_SIGNAL)
         timer = threading.Timer(_WORD_SECONDS, self._end)
         timer.daemon = True
