@@ -14,6 +14,7 @@ from gateline.policy.reasons import REASONS
 from gateline.shared.config import SettingReference, env_example, reference
 from gateline.shared.gateway.reference import schema_text
 from gateway_file_page import gateway_file
+from metrics_page import metrics_page
 
 ROOT: Final = Path(__file__).parents[1]
 
@@ -88,6 +89,7 @@ FILES: Final[Mapping[str, Callable[[], str]]] = {
     ".env.example": env_example,
     "docs/configuration.md": configuration,
     "docs/gateway-file.md": gateway_file,
+    "docs/metrics.md": metrics_page,
     "docs/reasons.md": reasons,
     "docs/contract-coverage.md": coverage,
     "src/gateline/shared/gateway/gateline.schema.json": schema_text,
