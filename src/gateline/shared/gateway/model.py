@@ -43,13 +43,6 @@ def _cache(value: object) -> object:
     return {} if value is True else value
 
 
-def _limits(value: object) -> object:
-    several = as_list(value)
-    if not isinstance(several, list):
-        return several
-    return [{"limit": one} if isinstance(one, str) else one for one in several]
-
-
 def _one_limit(value: object) -> object:
     return {"limit": value} if isinstance(value, str) else value
 
@@ -192,7 +185,9 @@ class ServiceEntry(Table):
         None, "WSGI app that `gateline up` serves: module:factory or module:app.", "shop:create_app"
     )
     url: fields.Url | None = _setting(None, "Its address.", "http://shop:9000")
-    urls: list[fields.Url] = _setting([], "Several addresses.", ["http://a:9000", "http://b:9000"])
+    urls: Annotated[list[fields.Url], _LIST] = _setting(
+        [], "Several addresses.", ["http://a:9000", "http://b:9000"]
+    )
     targets: list[TargetEntry] = _setting(
         [], "Several addresses with weights.", [{"url": "http://a:9000", "weight": 9}]
     )
@@ -259,6 +254,9 @@ class LimitEntry(Table):
     )
 
 
+OneLimit = Annotated[LimitEntry, Shorthand(_one_limit, (_TEXT,))]
+
+
 class RequestHeadersEntry(Table):
     """`request_headers`: changes on the way to the service: remove, then set, then add."""
 
@@ -268,7 +266,9 @@ class RequestHeadersEntry(Table):
     add: dict[fields.RequestHeaderName, fields.HeaderValue] = _setting(
         {}, "Headers besides what is there.", {"X-Tag": "edge"}
     )
-    remove: list[fields.HeaderName] = _setting([], "Headers to leave out.", ["X-Debug"])
+    remove: Annotated[list[fields.HeaderName], _LIST] = _setting(
+        [], "Headers to leave out.", ["X-Debug"]
+    )
 
 
 class ResponseHeadersEntry(Table):
@@ -280,7 +280,9 @@ class ResponseHeadersEntry(Table):
     add: dict[fields.ResponseHeaderName, fields.HeaderValue] = _setting(
         {}, "Headers besides what is there.", {"Vary": "Accept"}
     )
-    remove: list[fields.HeaderName] = _setting([], "Headers to leave out.", ["Server"])
+    remove: Annotated[list[fields.HeaderName], _LIST] = _setting(
+        [], "Headers to leave out.", ["Server"]
+    )
 
 
 class CorsEntry(Table):
@@ -289,11 +291,13 @@ class CorsEntry(Table):
     origins: Annotated[list[fields.Origin], _LIST] = _setting(
         ..., "Origins whose pages may read; `*`: any.", ["https://app.example.com"]
     )
-    methods: list[fields.Method] = _setting([], "Methods they may use; none: all.", ["GET"])
-    headers: list[fields.HeaderName] = _setting(
+    methods: Annotated[list[fields.Method], _LIST] = _setting(
+        [], "Methods they may use; none: all.", ["GET"]
+    )
+    headers: Annotated[list[fields.HeaderName], _LIST] = _setting(
         [], "Headers they may send; none: whatever they ask for.", ["X-Version"]
     )
-    expose: list[fields.HeaderName] | None = _setting(
+    expose: Annotated[list[fields.HeaderName] | None, _LIST] = _setting(
         None, "Headers of answers that their code may read.", ["ETag"]
     )
     credentials: bool | None = _setting(
@@ -310,7 +314,7 @@ class CacheEntry(Table):
     stale_if_error: fields.Pause = _setting(
         0.0, "How long past its freshness an answer stands in for a service that fails.", 60
     )
-    vary: list[fields.HeaderName] = _setting(
+    vary: Annotated[list[fields.HeaderName], _LIST] = _setting(
         [], "Request headers that tell answers apart besides those of Vary.", ["Accept-Language"]
     )
 
@@ -353,8 +357,8 @@ class RouteEntry(Table):
     roles: Annotated[list[str], _LIST] = _setting(
         [], "User types that may pass; none: all.", ["customer"]
     )
-    rate_limit: Annotated[list[LimitEntry], Shorthand(_limits, (_TEXT,), item=True)] = _setting(
-        [], "How many requests.", "600/minute"
+    rate_limit: Annotated[list[OneLimit], Shorthand(as_list, (), item=True)] = _setting(
+        [], "How many requests; several count side by side.", "600/minute"
     )
     strip_prefix: fields.Stripped = _setting(
         False, "Leave out the part before `/*` on the way, or the leading part given.", True
@@ -426,9 +430,7 @@ class ApiKeyEntry(Table):
         ..., "Digest of the key, as `gateline key new` prints it.", "0" * 64
     )
     user_type: str = _setting("service", "What `roles` of a route compare with.")
-    rate_limit: Annotated[LimitEntry | None, Shorthand(_one_limit, (_TEXT,))] = _setting(
-        None, "How many requests it may make.", "600/minute"
-    )
+    rate_limit: OneLimit | None = _setting(None, "How many requests it may make.", "600/minute")
 
 
 class GatewayFile(Table):

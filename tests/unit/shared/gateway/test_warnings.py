@@ -1,0 +1,161 @@
+"""What is allowed and probably not meant is said, and nothing that is right."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from gateline.shared.gateway.checking import check
+from gateline.shared.gateway.source import Source
+
+SHOP = '[services.shop]\nurl = "http://shop:9000"\n'
+ROUTE = '[[routes]]\npath = "/api/shop/*"\nservice = "shop"\n'
+KEY = f"[[api_keys]]\nname = 'a'\nsha256 = '{'ab' * 32}'\n"
+CORP = "[issuers.corp]\nissuer = 'a'\njwks_url = 'https://a/k'\naudience = 'shop'\n"
+
+
+class Doubt(NamedTuple):
+    """A doubtful file: the field that is named and part of what is said."""
+
+    text: str
+    field: str
+    message: str
+    remedy: str
+
+
+DOUBTS = {
+    "nothing at all": Doubt("", "file", "neither services nor routes", "gateline init"),
+    "everybody is a proxy": Doubt(
+        f"[gateway]\ntrusted_proxies = ['0.0.0.0/0']\n{SHOP}{ROUTE}",
+        "gateway.trusted_proxies[1]",
+        "everybody",
+        "alone",
+    ),
+    "a service without a route": Doubt(SHOP, "services.shop", "no route", 'service = "shop"'),
+    "workers without an app": Doubt(
+        f"{SHOP}workers = 2\n{ROUTE}", "services.shop.workers", "without app", "name the app"
+    ),
+    "a module that is not there": Doubt(
+        f"[services.shop]\napp = 'no_such_module:app'\n{ROUTE}",
+        "services.shop.app",
+        "no_such_module.py",
+        "directory",
+    ),
+    "hash_on without hash": Doubt(
+        f"{SHOP}hash_on = 'user'\n{ROUTE}", "services.shop.hash_on", "nothing", "balance"
+    ),
+    "tls without https": Doubt(
+        f"{SHOP}tls = {{ server_name = 'a' }}\n{ROUTE}", "services.shop.tls", "https://", "https://"
+    ),
+    "no verification": Doubt(
+        f"[services.shop]\nurl = 'https://a'\ntls = {{ verify = false }}\n{ROUTE}",
+        "services.shop.tls.verify",
+        "anybody",
+        "ca",
+    ),
+    "roles for nobody": Doubt(
+        f"{SHOP}{ROUTE}auth = 'none'\nroles = ['customer']",
+        "routes[1].roles",
+        "nobody is asked",
+        'auth = "session"',
+    ),
+    "accept for nobody": Doubt(
+        f"{SHOP}{ROUTE}auth = 'none'\naccept = ['session']",
+        "routes[1].accept",
+        "nobody is asked",
+        "take accept out",
+    ),
+    "a limit of nobody": Doubt(
+        f"{SHOP}{ROUTE}auth = 'none'\nrate_limit = {{ limit = '5/minute', by = 'user' }}",
+        "routes[1].rate_limit",
+        "nobody is known",
+        "client",
+    ),
+    "sessions without a platform": Doubt(
+        f"[gateway]\nplatform = false\n{SHOP}{ROUTE}",
+        "routes[1].auth",
+        "nobody can log in",
+        'auth = "none"',
+    ),
+    "a cached redirect": Doubt(
+        "[[routes]]\npath = '/a'\nredirect = '/b'\ncache = true",
+        "routes[1].cache",
+        "redirect",
+        "take it out",
+    ),
+    "credentials for a wildcard": Doubt(
+        f"{SHOP}{ROUTE}cors = {{ origins = '*', credentials = true }}",
+        "routes[1].cors.credentials",
+        "wildcard",
+        "exact origins",
+    ),
+    "a shut door": Doubt(
+        f"{SHOP}{ROUTE}deny_ips = '0.0.0.0/0'",
+        "routes[1].deny_ips",
+        "everybody",
+        "take the route",
+    ),
+    "an unknown role": Doubt(
+        f"{SHOP}{ROUTE}roles = ['costumer']", "routes[1].roles[1]", "'costumer'", "'customer'"
+    ),
+    "a host that is not allowed": Doubt(
+        f"[gateway]\nallowed_hosts = ['a.example']\n{SHOP}{ROUTE}hosts = ['b.example']",
+        "routes[1].hosts",
+        "b.example is refused",
+        "allowed_hosts",
+    ),
+    "a route in the shadow of others": Doubt(
+        f"{SHOP}{ROUTE}name = 'all'\n"
+        "[[routes]]\npath = '/api/shop/*'\nredirect = '/'\nname = 'each'\n"
+        "methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']",
+        "routes[1].path",
+        "'each' (redirects)",
+        "path, hosts or headers",
+    ),
+    "an issuer that nobody accepts": Doubt(
+        f"{SHOP}{ROUTE}{CORP}", "issuers.corp", "no route", '"corp"'
+    ),
+    "keys that nobody accepts": Doubt(f"{SHOP}{ROUTE}{KEY}", "api_keys", "no route", '"key"'),
+    "a route of the platform": Doubt(
+        f"{SHOP}[[routes]]\npath = '/*'\nservice = 'shop'",
+        "routes[1].path",
+        "the platform's own /* (pages)",
+        "another path",
+    ),
+}
+
+RIGHT = {
+    "the smallest": f"{SHOP}{ROUTE}",
+    "an app that is installed": f"[services.shop]\napp = 'flask:Flask'\n{ROUTE}",
+    "roles of keys": f"{SHOP}{ROUTE}accept = ['key']\nroles = ['service']\n{KEY}",
+    "roles of an issuer": f"{SHOP}{ROUTE}accept = ['corp']\nroles = ['boss']\n{CORP}",
+    "mapped roles": f"{SHOP}{ROUTE}accept = 'corp'\nroles = 'boss'\n{CORP}roles = {{ b = 'boss' }}",
+    "a mirror is use": f"{SHOP}[services.next]\nurl = 'http://n'\n{ROUTE}mirror = 'next'",
+    "methods apart": f"{SHOP}{ROUTE}methods = 'GET'\n{ROUTE}methods = 'POST'\n{ROUTE}",
+    "hosts apart": f"{SHOP}{ROUTE}hosts = 'a.example'\n{ROUTE}hosts = 'b.example'",
+    "headers apart": f"{SHOP}{ROUTE}headers = {{ X-A = '1' }}\n{ROUTE}headers = {{ X-A = '2' }}",
+    "a wider host": "[gateway]\nallowed_hosts = '*.example'\n"
+    f"{SHOP}{ROUTE}hosts = ['*.example', 'a.example']",
+    "no platform, no session": f"[gateway]\nplatform = false\n{SHOP}{ROUTE}auth = 'none'",
+}
+
+
+@pytest.mark.parametrize("doubt", DOUBTS.values(), ids=DOUBTS)
+def test_a_doubt_is_told(doubt: Doubt) -> None:
+    """Field, what is odd and what to do are all in the warning, and it is no error."""
+    checked = check(Source.parse(doubt.text, Path("gateline.toml")))
+
+    assert checked.errors == ()
+    assert [one.field for one in checked.warnings] == [doubt.field]
+    (found,) = checked.warnings
+    assert doubt.message in found.message
+    assert doubt.remedy in found.remedy
+    assert ": warning: " in str(found)
+
+
+@pytest.mark.parametrize("text", RIGHT.values(), ids=RIGHT)
+def test_what_is_right_is_left_alone(text: str) -> None:
+    """A file that means what it says has neither errors nor warnings."""
+    checked = check(Source.parse(text, Path("gateline.toml")))
+
+    assert (checked.errors, checked.warnings) == ((), ())
