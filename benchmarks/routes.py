@@ -42,7 +42,7 @@ def main() -> None:
         with ready.edge(few, core="0") as one, ready.edge(many, core="0") as other:
             edges = dict(zip(counts, (one, other), strict=True))
             for edge, count in ((one, _FEW), (other, options.many)):
-                _load(edge, count, 2)
+                _load(edge, count, min(2, options.seconds))
             for number in range(options.rounds):
                 for count in counts if number % 2 else reversed(counts):
                     costs[count].append(_cost(edges[count], count, options.seconds))
