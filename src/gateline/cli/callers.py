@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from gateline.policy.gcra import LimitRule
 from gateline.policy.headers import Headers
 from gateline.policy.identity import USER_TYPES, Identity, identity_headers
 from gateline.shared.gateway import GatewayPlan
 
 _LATER: Final = 4_102_444_800  # the year 2100
+_TOKEN: Final = (b"authorization", b"Bearer (the caller's token)")
 
 
 class UnknownCaller(ValueError):
@@ -22,16 +24,18 @@ class Caller:
     source: str = "session"
     text: str = "anonymous"
     by_cookie: bool = False
+    limit: LimitRule | None = None
 
     @property
     def headers(self) -> Headers:
-        """What an upstream is told of the caller."""
+        """What an upstream is told of the caller: the token too, but never an API key."""
         if self.identity is None:
             return []
-        return [
+        told = [
             (name.lower().encode("ascii"), value.encode("latin-1"))
             for name, value in identity_headers(self.identity)
         ]
+        return told if self.identity.consumer else [_TOKEN, *told]
 
 
 ANYBODY: Final = Caller()
@@ -54,7 +58,8 @@ def caller_named(name: str | None, plan: GatewayPlan, *, by_cookie: bool = False
         for key in plan.api_keys:
             if key.name == rest:
                 identity = _identity(rest, key.user_type, "", "key", consumer=rest)
-                return Caller(identity, "key", f"the API key {rest}, a {key.user_type}")
+                text = f"the API key {rest}, a {key.user_type}"
+                return Caller(identity, "key", text, limit=key.limit)
     if rest and any(issuer.name == kind for issuer in plan.issuers):
         identity = _identity("1", rest, f"{rest}@example.com", "bearer", issuer=kind)
         return Caller(identity, kind, f"{rest} with a token of {kind}")

@@ -6,6 +6,7 @@ in the edge.
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from gateline.cli import wording
@@ -32,6 +33,7 @@ from gateline.policy.reasons import (
 from gateline.policy.routes import Match, Route
 from gateline.shared.gateway import GatewayPlan
 
+_API_KEY: Final = b"x-api-key"
 _PROBES: Final = frozenset({"/health", "/livez", "/readyz"})
 _NEW: Final = "(new for each request)"
 
@@ -225,6 +227,9 @@ class _Way:
             return
         self.exchange.identity = caller.identity
         self.exchange.identity_headers = list(caller.headers)
+        if caller.source == "key":
+            kept = [pair for pair in self.exchange.headers if pair[0] != _API_KEY]
+            self.exchange.headers = kept
         if caller.by_cookie:
             self.exchange.cookie_token = "cookie"  # noqa: S105 # says that there is one
         self._say("identity", True, caller.text)
@@ -258,7 +263,11 @@ class _Way:
         )
 
     def _limit(self, route: Route) -> None:
-        for rule in route.limits:
+        limits = list(route.limits)
+        caller = self.asked.caller
+        if caller.limit is not None and self.exchange.identity is caller.identity:
+            limits.insert(0, replace(caller.limit, by="service_key"))
+        for rule in limits:
             self._say("limit", None, f"{wording.limit_text(rule)}: 429 when spent")
 
     def _body(self, route: Route) -> None:

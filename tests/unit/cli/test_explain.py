@@ -65,6 +65,7 @@ accept = ["key"]
 name = "till"
 sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 user_type = "customer"
+rate_limit = "7/day"
 """
 
 
@@ -110,7 +111,18 @@ def test_a_request_that_is_forwarded() -> None:
     assert headers["x-forwarded-for"] == "10.0.0.1"
     assert (headers["x-team"], headers["host"]) == ("shop", "127.0.0.1:9000")
     assert headers["x-user-id"] == "1", "what the client sent never gets through"
-    assert not {"accept-language", "authorization"} & set(headers)
+    assert headers["authorization"] == "Bearer (the caller's token)"
+    assert "accept-language" not in headers
+
+
+def test_a_service_is_told_of_a_key_and_not_the_key() -> None:
+    """X-Consumer says who asks; the limit of the key counts first."""
+    found = _explain("GET", "/program", "--as", "key:till", "-H", "X-API-Key: very-secret")
+    headers = dict(found["forwarded"]["headers"])
+
+    assert headers["x-consumer"] == "till"
+    assert "very-secret" not in json.dumps(found)
+    assert _step(found, "limit")[1].startswith("7/day by service key")
 
 
 def test_the_others_are_told_with_their_reason() -> None:

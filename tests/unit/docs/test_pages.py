@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 from gateline.cli.command import cli
 from gateline.edge.sockets.entrance import socket_routes
 from gateline.policy.reasons import REASONS
-from gateline.policy.routes import RouteTable
+from gateline.policy.routes import Destination, Route, RouteTable
 from gateline.shared.config.settings import Settings, variables_of
 from gateline.shared.routing import platform_routes
 from gateline.web.manual.markdown import slug
@@ -123,7 +123,9 @@ def test_variables_exist(name: str) -> None:
 @each_page
 def test_paths_have_a_route(name: str) -> None:
     """Each `METHOD /path` in the manual is answered by the gateway."""
-    table = RouteTable((*socket_routes(), *platform_routes()))
+    # The manual's example of a service of one's own.
+    shop = Route("shop", "/api/shop/*", Destination("shop"))
+    table = RouteTable((*socket_routes(), *platform_routes(), shop))
     for _, code in _code(MANUAL[name]):
         for method, path in re.findall(rf"^({METHODS}) (/\S*)$", code):
             plain = re.sub(r"\{[^}]+\}|\*", "1", path)
