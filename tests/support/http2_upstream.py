@@ -94,7 +94,9 @@ class Peer(asyncio.Protocol):
         """Greet."""
         self.transport: Any = transport
         self.upstream.peers.append(self)
-        self.engine.update_settings(dict(self.upstream.settings))
+        self.engine.local_settings = h2.settings.Settings(
+            client=False, initial_values=self.upstream.settings
+        )
         self.engine.initiate_connection()
         self.flush()
 
@@ -158,7 +160,7 @@ class Http2Upstream:
         self._limits = limits
         self._listen = listen
         self._tasks: set[asyncio.Task[None]] = set()
-        self.settings = settings or {}
+        self.settings: dict[h2.settings.SettingCodes, int] = settings or {}
         self.peers: list[Peer] = []
         self.visits: list[Visit] = []
 

@@ -378,3 +378,51 @@ def test_aclose_cuts_what_does_not_finish(run: Run, serve: Serve, until: Any) ->
             assert upstream.pool.open == 0
 
     run(scenario())
+
+
+def test_a_name_that_leads_elsewhere(run: Run, serve: Serve, until: Any, read_request: Any) -> None:
+    """Resting connections to an address that is gone close at once, busy ones when answered."""
+    addresses = ["127.0.0.1"]
+
+    async def look_up(_: str, __: int) -> list[str]:
+        return list(addresses)
+
+    async def scenario() -> None:
+        gate = Gate(read_request)
+        async with serve(gate) as upstream:
+            loop = asyncio.get_running_loop()
+            target = Target("http", "api", upstream.port)
+            pool = Http1Pool(target, Limits(dns_seconds=0.02), look_up=look_up)
+            asked = [
+                asyncio.create_task(pool.send(b"GET", b"/", [], deadline=loop.time() + 5))
+                for _ in range(2)
+            ]
+            await until(lambda: len(gate.paths) == 2)
+            gate.answers.release()
+            await until(lambda: pool.idle == 1)
+            addresses[:] = ["127.0.0.9"]
+            await until(lambda: (pool.open, pool.idle) == (1, 0))
+            gate.answers.release()
+            assert [one.body for one in await asyncio.gather(*asked)] == [b"ok", b"ok"]
+            await until(lambda: pool.open == 0 == upstream.open)
+            with pytest.raises(ConnectFailed):
+                await pool.send(b"GET", b"/", [], deadline=loop.time() + 5)
+            await pool.aclose()
+
+    run(scenario())
+
+
+def test_a_name_that_is_unknown(run: Run) -> None:
+    """A name that leads nowhere is a failed connection."""
+
+    async def look_up(_: str, __: int) -> list[str]:
+        return []
+
+    async def scenario() -> None:
+        pool = Http1Pool(Target("http", "api", 1), look_up=look_up)
+        deadline = asyncio.get_running_loop().time() + 5
+        with pytest.raises(ConnectFailed, match="api cannot be looked up"):
+            await pool.send(b"GET", b"/", [], deadline=deadline)
+        await pool.aclose()
+
+    run(scenario())

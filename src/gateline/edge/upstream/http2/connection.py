@@ -206,6 +206,7 @@ class Http2Connection(asyncio.Protocol):
                 codes.MAX_HEADER_LIST_SIZE: self.limits.max_head_bytes,
             },
         )
+        self._engine.decoder.max_header_list_size = self.limits.max_head_bytes
         self._engine.initiate_connection()
         # Room for all streams together: one that is read slowly must not stop the others.
         window = min(self.limits.high_water * self.limits.max_streams, _MOST_WINDOW)
