@@ -58,43 +58,41 @@ class Forwarder:
         if slots is not None:
             await slots.enter()
         try:
-            await self._exchange(exchange, route, destination, upstream)
+            renewal = self._renewer.begin(exchange) if self._renewer is not None else None
+            body = None if exchange.body_done else await _body(exchange, route)
+            outgoing = _outgoing(exchange, route, destination, upstream, body)
+            if route.mirror is not None:
+                self._mirrors.copy(exchange, route.mirror, outgoing)
+            asked = perf_counter()
+            try:
+                response, target = await self._attempts.ask(exchange, outgoing)
+            except UpstreamError as error:
+                raise Refused(REASONS[error.reason]) from error
+            finally:
+                exchange.upstream_seconds = perf_counter() - asked
+            try:
+                await respond(exchange, response, renewal)
+            except AnswerBroken:
+                now = asyncio.get_running_loop().time()
+                upstream.failed(target, now, unavailable=True)
+                raise
         finally:
             if slots is not None:
                 slots.leave()
 
-    async def _exchange(
-        self, exchange: Exchange, route: Route, destination: Destination, upstream: Upstream
-    ) -> None:
-        renewal = self._renewer.begin(exchange) if self._renewer is not None else None
-        outgoing = await _outgoing(exchange, route, destination, upstream)
-        if route.mirror is not None:
-            self._mirrors.copy(exchange, route.mirror, outgoing)
-        asked = perf_counter()
-        try:
-            response, target = await self._attempts.ask(exchange, outgoing)
-        except UpstreamError as error:
-            raise Refused(REASONS[error.reason]) from error
-        finally:
-            exchange.upstream_seconds = perf_counter() - asked
-        try:
-            await respond(exchange, response, renewal)
-        except AnswerBroken:
-            now = asyncio.get_running_loop().time()
-            upstream.failed(target, now, unavailable=True)
-            raise
 
-
-async def _outgoing(
-    exchange: Exchange, route: Route, destination: Destination, upstream: Upstream
+def _outgoing(
+    exchange: Exchange,
+    route: Route,
+    destination: Destination,
+    upstream: Upstream,
+    body: bytes | BodyStream | None,
 ) -> Outgoing:
-    """Build what goes upstream; a body that is small is read whole first."""
+    """Build what goes upstream."""
     service = upstream.service
     path = destination.path(exchange.path, service.prefix).encode("ascii")
     if exchange.query:
         path = path + b"?" + exchange.query
-    most = route.max_body_bytes or exchange.gateway.plan.max_body_bytes
-    body = None if exchange.body_done else await _body(exchange, most)
     headers = request_headers(exchange, route)
     patience = seconds = route.timeout or service.timeout
     if isinstance(body, BodyStream):
@@ -113,7 +111,9 @@ async def _outgoing(
     )
 
 
-async def _body(exchange: Exchange, most: int) -> bytes | BodyStream:
+async def _body(exchange: Exchange, route: Route) -> bytes | BodyStream:
+    """Return the request's body; one that is small is read whole first."""
+    most = route.max_body_bytes or exchange.gateway.plan.max_body_bytes
     body = await RequestBody(exchange, most).read()
     if isinstance(body, bytes):
         return body
