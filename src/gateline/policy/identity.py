@@ -17,9 +17,9 @@ class Identity:
     `absolute_expires_at` the end of the session however often it is renewed. `source` tells how
     the token came: only a cookie is sent by a browser on its own, so only it needs an origin check.
 
-    `issuer` is empty for our own accounts, whose `user_id` is a number. For an identity from outside
-    it is the issuer's name, and `user_id` what that issuer calls the user. `consumer` is the name of
-    an API key: a program without an account, whose `user_id` is the same name.
+    `issuer` is empty for our own accounts, whose `user_id` is a number. For an identity from
+    outside it is the issuer's name, and `user_id` what that issuer calls the user. `consumer` is
+    the name of an API key: a program without an account, whose `user_id` is the same name.
     """
 
     user_id: int | str

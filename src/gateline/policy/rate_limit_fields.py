@@ -51,13 +51,17 @@ def policy_field(rules: Sequence[LimitRule]) -> tuple[bytes, bytes]:
     return b"ratelimit-policy", ", ".join(items).encode("ascii")
 
 
-def state_field(names: Sequence[bytes], standings: Sequence[Standing]) -> tuple[bytes, bytes]:
-    """Return RateLimit: what remains (`r`) and the seconds until all is free (`t`), each limit."""
-    items = [
-        b'"%b";r=%d;t=%d' % (name, one.left, math.ceil(one.reset))
-        for name, one in zip(names, standings, strict=True)
+def state_item(name: str) -> bytes:
+    """Return a member of RateLimit as a format: what remains (`r`) and seconds to reset (`t`)."""
+    return b'"%b";r=%%d;t=%%d' % name.encode("ascii")
+
+
+def state_field(items: Sequence[bytes], standings: Sequence[Standing]) -> tuple[bytes, bytes]:
+    """Return RateLimit: where a client stands with each limit, whose members `items` are."""
+    members = [
+        item % (one.left, math.ceil(one.reset)) for item, one in zip(items, standings, strict=True)
     ]
-    return b"ratelimit", b", ".join(items)
+    return b"ratelimit", b", ".join(members)
 
 
 def custom_fields(rule: LimitRule, standing: Standing, now: float) -> Headers:
@@ -65,8 +69,13 @@ def custom_fields(rule: LimitRule, standing: Standing, now: float) -> Headers:
     return [
         (b"x-ratelimit-limit", b"%d" % rule.limit.requests),
         (b"x-ratelimit-remaining", b"%d" % standing.left),
-        (b"x-ratelimit-reset", b"%d" % math.ceil(now + standing.reset)),
+        reset_field(standing, now),
     ]
+
+
+def reset_field(standing: Standing, now: float) -> tuple[bytes, bytes]:
+    """Return X-RateLimit-Reset; `now` is epoch seconds."""
+    return b"x-ratelimit-reset", b"%d" % math.ceil(now + standing.reset)
 
 
 def retry_after(seconds: float) -> tuple[bytes, bytes]:

@@ -69,9 +69,7 @@ def test_what_was_admitted_without_asking_counts() -> None:
     assert grant.granted == 3
 
 
-@pytest.mark.parametrize(
-    ("edges", "burst", "interval"), [(1, 30, 0.1), (3, 10, 0.3), (40, 1, 4.0)]
-)
+@pytest.mark.parametrize(("edges", "burst", "interval"), [(1, 30, 0.1), (3, 10, 0.3), (40, 1, 4.0)])
 def test_each_edge_has_its_part(edges: int, burst: int, interval: float) -> None:
     """Alone, every edge admits the rate and the burst divided by how many there are."""
     part = LimitRule(Limit(600, 60), 30).share(edges)

@@ -10,6 +10,7 @@ from gateline.policy.rate_limit_fields import (
     policy_names,
     retry_after,
     state_field,
+    state_item,
 )
 
 MINUTE = LimitRule(Limit(600, 60), 600)
@@ -32,7 +33,9 @@ def test_the_policy_is_a_list_of_strings_with_parameters() -> None:
 
 def test_the_state_tells_what_remains_and_until_when() -> None:
     """Seconds are whole, and never too few."""
-    assert state_field([b"client", b"user"], [Standing(599, 0.1), Standing(0, 30.0)]) == (
+    items = [state_item("client"), state_item("user")]
+
+    assert state_field(items, [Standing(599, 0.1), Standing(0, 30.0)]) == (
         b"ratelimit",
         b'"client";r=599;t=1, "user";r=0;t=30',
     )
@@ -55,7 +58,7 @@ def test_nobody_is_told_to_come_back_at_once() -> None:
 
 def test_every_field_is_known_as_ours() -> None:
     """What a service says of limits can be told from all other headers."""
-    fields = [policy_field([MINUTE]), state_field([b"client"], [Standing(1, 1.0)])]
+    fields = [policy_field([MINUTE]), state_field([state_item("client")], [Standing(1, 1.0)])]
     fields += custom_fields(MINUTE, Standing(1, 1.0), 0.0)
 
     assert {name for name, _ in fields} == NAMES

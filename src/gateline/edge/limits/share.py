@@ -23,17 +23,18 @@ Waiter = asyncio.Future[bool]
 class Share:
     """One key's part of a limit on this edge.
 
-    `held` may be spent until `until`. An answer that left nothing free holds until `retry_at`, and
-    a little longer while few requests come: what is refused then stays free for the next ones.
+    `held` may be spent until `until`; `left` were free besides, and all is free again at
+    `reset_at`, as far as this edge knows. `reset_field` is how clients are told of that.
+
+    An answer that left nothing free holds until another request is free, and a little longer while
+    few requests come: what is refused then stays free for the next ones.
     """
 
     __slots__ = (
         "_alone",
         "_asked_at",
         "_before",
-        "_left",
         "_lent",
-        "_reset_at",
         "_retry_at",
         "_rule",
         "_seen",
@@ -41,6 +42,9 @@ class Share:
         "_step",
         "held",
         "key",
+        "left",
+        "reset_at",
+        "reset_field",
         "until",
         "used_at",
         "waiters",
@@ -53,8 +57,9 @@ class Share:
         self.until = 0.0
         self.used_at = now
         self.waiters: deque[Waiter] | None = None
-        self._left = rule.burst
-        self._reset_at = now
+        self.reset_field: tuple[bytes, bytes] | None = None
+        self.left = rule.burst
+        self.reset_at = now
         self._retry_at = 0.0
         self._before = 0.0
         self._seen = 0
@@ -76,7 +81,7 @@ class Share:
         return None
 
     def give_back(self) -> None:
-        """Take one request back that was admitted here and then refused for another reason."""
+        """Take one request back that was admitted here and refused by another limit."""
         self.held += 1
 
     def question(self, now: float, edges: int, waiting: int) -> Question:
@@ -108,6 +113,7 @@ class Share:
         """Return the question that brings back what is held and not used."""
         back = Question(self.key, self._rule, wanted=0, used=0, returned=self.held)
         self._asked_at = now
+        self.left += self.held
         self.held = 0
         return back
 
@@ -127,8 +133,9 @@ class Share:
         """Take an answer; `asked_at` is when the question went out, so a lease never ends late."""
         self.held = self._lent = answer.granted
         self.until = asked_at + LEASE_SECONDS
-        self._left = answer.left
-        self._reset_at = now + answer.reset
+        self.left = answer.left
+        self.reset_at = now + answer.reset
+        self.reset_field = None
         self._seen = 0
         self._alone = None
         self._spent_alone = 0
@@ -144,16 +151,17 @@ class Share:
         bucket = self._alone or self._first_alone(rule, now, edges)
         self._alone, grant = take(bucket, interval=rule.interval, burst=rule.burst, now=now)
         self.used_at = now
-        self._left = grant.left
+        self.left = grant.left
         self._retry_at = now + grant.retry
         self._before = 0.0
-        self._reset_at = now + self._alone.debt
+        self.reset_at = now + self._alone.debt
+        self.reset_field = None
         self._spent_alone += grant.granted
         return grant.granted == 1
 
     def standing(self, now: float) -> Standing:
         """Tell where the client stands, as far as this edge knows."""
-        return Standing(self._left + self.held, max(0.0, self._reset_at - now))
+        return Standing(self.left + self.held, max(0.0, self.reset_at - now))
 
     def retry_after(self, now: float) -> float:
         """Return the seconds until one request is free again."""
@@ -169,7 +177,7 @@ class Share:
 
     def _first_alone(self, rule: LimitRule, now: float, edges: int) -> Bucket:
         """Begin where the store left off: this edge's part of what was free then and since."""
-        debt = max(0.0, self._reset_at - now)
+        debt = max(0.0, self.reset_at - now)
         free = max(0.0, self._rule.burst - debt / self._rule.interval) / edges
         return Bucket(max(0.0, rule.burst - free) * rule.interval, now)
 

@@ -13,8 +13,10 @@ from gateline.policy.rate_limit_fields import (
     custom_fields,
     policy_field,
     policy_names,
+    reset_field,
     retry_after,
     state_field,
+    state_item,
 )
 from gateline.policy.reasons import LIMIT_SPENT
 from gateline.policy.routes import Route
@@ -30,7 +32,7 @@ class Decider(Protocol):
 class LimitsTogether:
     """Several limits that count the same requests. `clock` gives epoch seconds."""
 
-    __slots__ = ("_clock", "_decider", "_names", "_only", "_policy", "counters")
+    __slots__ = ("_clock", "_decider", "_items", "_only", "_policy", "counters")
 
     def __init__(
         self,
@@ -45,7 +47,7 @@ class LimitsTogether:
         self._clock = clock
         self._only = counters[0] if len(counters) == 1 else None
         self._policy = policy_field(rules)
-        self._names = [name.encode("ascii") for name in policy_names(rules)]
+        self._items = [state_item(name) for name in policy_names(rules)]
 
     def take(self, exchange: Exchange) -> Awaitable[None] | None:
         """Count one request; raise Refused now or in what is returned, None when it is decided."""
@@ -53,12 +55,36 @@ class LimitsTogether:
         if counter is None:
             return self._take_all(exchange)
         now = asyncio.get_running_loop().time()
+        share = counter.shares.get(counter.key_of(exchange))
+        if share is None or not share.held or now >= share.until:
+            return self._take_one(exchange, counter, now)
+        # Most requests come here: one lease, one limit. `Share.spend` in line, and the fields.
+        share.held = held = share.held - 1
+        share.used_at = now
+        counter.admitted += 1
+        left = share.left + held
+        rest = share.reset_at - now
+        exchange.response_headers += (
+            counter.limit_field,
+            (b"x-ratelimit-remaining", b"%d" % left),
+            share.reset_field or self._reset_field(share, now),
+            self._policy,
+            (b"ratelimit", self._items[0] % (left, rest + 1 if rest > 0 else 0)),
+        )
+        return None
+
+    def _take_one(self, exchange: Exchange, counter: Counter, now: float) -> Awaitable[None] | None:
         share = counter.share(exchange, now)
         admitted = share.spend(now)
         if admitted is None:
             return self._take_all(exchange, share)
         self._conclude(exchange, [share], admitted, now)
         return None
+
+    def _reset_field(self, share: Share, now: float) -> tuple[bytes, bytes]:
+        """Return the moment of the reset, which stays the same until the store is asked again."""
+        share.reset_field = reset_field(share.standing(now), self._clock())
+        return share.reset_field
 
     async def _take_all(self, exchange: Exchange, unsure: Share | None = None) -> None:
         """Ask each limit in turn; one that refuses gives back what those before it admitted.
@@ -108,7 +134,7 @@ class LimitsTogether:
         headers = exchange.response_headers
         headers += custom_fields(rule, standing, self._clock())
         headers.append(self._policy)
-        headers.append(state_field(self._names[: len(standings)], standings))
+        headers.append(state_field(self._items[: len(standings)], standings))
 
 
 class RouteLimits:
