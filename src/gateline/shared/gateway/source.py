@@ -1,6 +1,7 @@
 """A gateway file as it was read: its text, its values, and in which line each stands."""
 
 import hashlib
+import json
 import re
 import tomllib
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from gateline.shared.gateway.positions import Location, positions
 from gateline.shared.gateway.problems import FileProblem, GatewayFileError
 
 _PLACE: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+_BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
 _VERSION_DIGITS: Final = 12
 _REMEDIES: Final = (
     ("overwrite a value", "name each setting once"),
@@ -103,7 +105,8 @@ def spelled(location: Location) -> str:
         if isinstance(part, int):
             text += f"[{part + 1}]"
         else:
-            text += f".{part}" if text else part
+            name = part if _BARE_KEY.fullmatch(part) else json.dumps(part, ensure_ascii=False)
+            text += f".{name}" if text else name
     return text or "file"
 
 
