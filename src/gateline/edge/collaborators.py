@@ -44,7 +44,10 @@ class Cache(Protocol):
     async def answer(
         self, exchange: Exchange, route: Route, destination: Destination, forward: Forward
     ) -> None:
-        """Answer from what is kept, else by `forward`; raise what that raises."""
+        """Answer from what is kept, else by `forward`; raise what that raises.
+
+        Asked too for writes to routes without a rule: what they change is not kept any longer.
+        """
 
 
 class Sockets(Protocol):

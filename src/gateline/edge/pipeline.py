@@ -47,6 +47,7 @@ _log = logging.getLogger(__name__)
 
 _PROBES: Final = frozenset({"/health", "/livez", "/readyz"})
 _SESSION: Final = frozenset({"session"})
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Pipeline:
@@ -292,8 +293,9 @@ class Pipeline:
         if exchange.is_socket and gateway.sockets is not None:
             await gateway.sockets.admit(exchange, route, destination)
             return
-        if route.cache is not None and gateway.cache is not None:
-            await gateway.cache.answer(exchange, route, destination, self._forwarder.forward)
+        cache = gateway.cache
+        if cache is not None and (route.cache is not None or exchange.method not in _SAFE):
+            await cache.answer(exchange, route, destination, self._forwarder.forward)
             return
         await self._forwarder.forward(exchange, route, destination)
 

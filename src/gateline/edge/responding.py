@@ -1,7 +1,6 @@
 """Pass a service's answer on to the client, whole or as it comes.
 
-What survives of its headers is decided by `policy.headers`, what is compressed by
-`policy.compression`. This module only does it.
+What survives of its headers is decided by `policy.headers`, what a route makes of it by `shaping`.
 """
 
 import asyncio
@@ -11,19 +10,11 @@ from typing import TYPE_CHECKING, Final
 from gateline.edge import answers
 from gateline.edge.compressing import encoder_for
 from gateline.edge.exchange import AnswerBroken, Exchange
-from gateline.edge.record import COMPRESSED
+from gateline.edge.shaping import count_encoded, encode_piece, encode_whole, shape
 from gateline.edge.upstream import Response, UpstreamError
 from gateline.policy.cache_control import first, is_unchanged
 from gateline.policy.caching import without_body
-from gateline.policy.compression import (
-    choose_coding,
-    is_guess,
-    may_compress,
-    vary_on_coding,
-    weaken,
-)
-from gateline.policy.headers import Headers, change, forward_response_headers
-from gateline.policy.rate_limit_fields import NAMES as LIMIT_FIELDS
+from gateline.policy.headers import Headers, forward_response_headers
 from gateline.policy.reasons import REASONS
 from gateline.shared.cookies import SESSION_COOKIE_STARTS
 
@@ -32,7 +23,6 @@ if TYPE_CHECKING:
 
 _TAKE_SECONDS: Final = 60.0
 _COOKIE_WAIT_SECONDS: Final = 1.0
-_CORS: Final = b"access-control-"
 _EMPTY_STATUS: Final = (204, 304)
 _SHARED: Final = (b"public", b"s-maxage")
 
@@ -51,7 +41,7 @@ async def respond(
         stored = filling.settle(response)
         if stored is not None:
             response.close()
-            await send_stored(exchange, stored, 0.0)
+            await send_stored(exchange, stored, filling.age(stored))
             return
     headers = forward_response_headers(response.headers)
     if filling is not None and filling.wants_body and response.body is not None:
@@ -64,11 +54,11 @@ async def respond(
     if exchange.speaks_cors or (
         route is not None and (route.limits or route.compress or route.response_headers is not None)
     ):
-        headers, coding = _shape(exchange, response.status, headers, _length(exchange, response))
+        headers, coding = shape(exchange, response.status, headers, _length(exchange, response))
     if exchange.method == "HEAD" or response.status in _EMPTY_STATUS:
         await _respond_empty(exchange, response, headers, encoded=coding is not None)
     elif response.body is not None:
-        body = response.body if coding is None else _encoded(coding, response.body)
+        body = response.body if coding is None else await encode_whole(coding, response.body)
         await answers.send_whole(exchange, response.status, headers, body)
     else:
         await _stream(exchange, response, headers, coding)
@@ -78,28 +68,15 @@ async def send_stored(exchange: Exchange, stored: "Stored", age: float) -> None:
     """Answer with what the cache keeps; `age` in seconds."""
     headers = [*stored.headers, (b"age", b"%d" % age)]
     if _is_known(exchange, stored.status, headers):
-        headers, _ = _shape(exchange, 304, without_body(headers), 0)
+        headers, _ = shape(exchange, 304, without_body(headers), 0)
         await answers.send_whole(exchange, 304, headers, b"")
         return
-    headers, coding = _shape(exchange, stored.status, headers, len(stored.body))
+    headers, coding = shape(exchange, stored.status, headers, len(stored.body))
     body = stored.body
     if coding is not None:
-        body = stored.encoded.get(coding) or _encoded(coding, body)
+        body = stored.encoded.get(coding) or await encode_whole(coding, body)
         stored.encoded[coding] = body
     await answers.send_whole(exchange, stored.status, headers, body)
-
-
-def _encoded(coding: bytes, body: bytes) -> bytes:
-    """Return a whole body in this coding."""
-    encoded = encoder_for(coding).finish(body)
-    _count_encoded(coding, len(body), len(encoded))
-    return encoded
-
-
-def _count_encoded(coding: bytes, before: int, after: int) -> None:
-    name = coding.decode("ascii")
-    COMPRESSED.labels(name, "in").inc(before)
-    COMPRESSED.labels(name, "out").inc(after)
 
 
 def _is_known(exchange: Exchange, status: int, headers: Headers) -> bool:
@@ -113,7 +90,7 @@ async def _respond_unchanged(
     exchange: Exchange, filling: "Asking", response: Response, headers: Headers
 ) -> None:
     """Tell the client that it has the answer already, then read it for the cache."""
-    shown, _ = _shape(exchange, 304, without_body(headers), 0)
+    shown, _ = shape(exchange, 304, without_body(headers), 0)
     await answers.send_whole(exchange, 304, shown, b"")
     try:
         if response.body is None and filling.wants_body:
@@ -125,44 +102,6 @@ async def _respond_unchanged(
         return  # the client has its answer; the cache goes without
     finally:
         response.close()
-
-
-def _shape(
-    exchange: Exchange, status: int, headers: Headers, length: int | None
-) -> tuple[Headers, bytes | None]:
-    """Return the headers as the client gets them and the coding of the body, None for as it is.
-
-    What the edge says itself about limits and other origins takes the place of what the service
-    says. `length` is the body's, None when nobody knows it yet.
-    """
-    if exchange.speaks_cors:
-        headers = [pair for pair in headers if not pair[0].startswith(_CORS)]
-    route = exchange.route
-    if route is None:
-        return headers, None
-    if route.limits:
-        headers = [pair for pair in headers if pair[0] not in LIMIT_FIELDS]
-    if route.response_headers is not None:
-        headers = change(headers, route.response_headers)
-    if not route.compress:
-        return headers, None
-    return _compress(exchange, status, headers, length)
-
-
-def _compress(
-    exchange: Exchange, status: int, headers: Headers, length: int | None
-) -> tuple[Headers, bytes | None]:
-    """Return what `policy.compression` makes of an answer."""
-    fields = exchange.fields
-    wanted = None if is_guess(fields) else choose_coding(fields.get(b"accept-encoding"))
-    if status == 304:
-        return (headers if wanted is None else weaken(headers)), None
-    if not may_compress(status, headers, length):
-        return headers, None
-    headers = vary_on_coding(headers)
-    if wanted is None:
-        return headers, None
-    return [*weaken(headers), (b"content-encoding", wanted)], wanted
 
 
 async def _respond_empty(
@@ -233,7 +172,7 @@ async def _stream(
                 gathered.add(chunk)
             if encoder is not None:
                 came_bytes += len(chunk)
-                chunk = encoder.encode(chunk)
+                chunk = await encode_piece(encoder.encode, chunk)
             exchange.sent_bytes += len(chunk)
             # Who reads nothing at all must not hold a connection to the service for ever.
             exchange.deadline = clock() + _TAKE_SECONDS
@@ -250,7 +189,7 @@ async def _stream(
     last = b""
     if coding is not None and encoder is not None:
         last = encoder.finish()
-        _count_encoded(coding, came_bytes, exchange.sent_bytes + len(last))
+        count_encoded(coding, came_bytes, exchange.sent_bytes + len(last))
         exchange.sent_bytes += len(last)
     await send({"type": "http.response.body", "body": last, "more_body": False})
 

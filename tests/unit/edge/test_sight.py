@@ -43,6 +43,12 @@ cache = {{ default = "1m" }}
 compress = true
 
 [[routes]]
+path = "/kept/*"
+methods = ["POST"]
+service = "shop"
+auth = "none"
+
+[[routes]]
 path = "/timed/*"
 service = "shop"
 auth = "none"
@@ -282,6 +288,16 @@ def test_a_streamed_answer_is_kept_too(gate: RunningEdge, services: ScriptedServ
     for _ in range(2):
         assert gate.get("/kept/long").body == body
     assert len(services.seen("/kept/long")) == 1
+
+
+def test_a_write_by_another_route_makes_the_kept_answer_go(
+    gate: RunningEdge, services: ScriptedServices
+) -> None:
+    """Whoever changes an address, the next reader gets what is there then."""
+    services.on("/kept/item", answer(200, b"old"), answer(201, b"made"), answer(200, b"new"))
+    assert [gate.get("/kept/item").body for _ in range(2)] == [b"old", b"old"]
+    assert gate.ask("POST", "/kept/item", body=b"x").body == b"made"
+    assert [gate.get("/kept/item").body for _ in range(2)] == [b"new", b"new"]
 
 
 def test_server_timing_is_told_where_it_is_asked_for(

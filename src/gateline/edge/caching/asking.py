@@ -1,6 +1,7 @@
 """What one request wants of the cache, and what the cache makes of the upstream's answer."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from gateline.edge.caching.storage import Key, Selected, Storage, Stored
@@ -131,15 +132,24 @@ class Asking:
         )
 
     def _confirm(self, stored: Stored, confirmed: Headers, now: float) -> Stored:
-        """Take the upstream's word that what is kept is still true (RFC 9111, section 4.3.4)."""
+        """Take the upstream's word that what is kept is still true (RFC 9111, section 4.3.4).
+
+        Where that word makes it one that is not kept, only this client gets it: others may hold
+        the kept one while they wait, and must not see what was said to somebody else.
+        """
+        self.exchange.cache = "validated"
         tell(self.exchange, f"fwd={self._why()}; fwd-status=304")
-        stored.headers = renewed(stored.headers, confirmed)
-        freshness = self._judge(stored.status, stored.headers, now)
+        headers = renewed(stored.headers, confirmed)
+        freshness = self._judge(stored.status, headers, now)
         if freshness is None:
             self._storage.discard(self.key)
-        else:
-            stored.freshness = freshness
+            return replace(stored, headers=headers)
+        stored.headers, stored.freshness = headers, freshness
         return stored
+
+    def age(self, stored: Stored) -> float:
+        """Return how old a kept answer is now, in seconds."""
+        return stored.freshness.age(self._storage.clock())
 
     @property
     def wants_body(self) -> bool:

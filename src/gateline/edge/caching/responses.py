@@ -111,7 +111,7 @@ class ResponseCache:
         """Fetch it, by way of the validators of what is there and stale."""
         exchange = asking.exchange
         exchange.filling = asking
-        exchange.cache = "miss" if asking.stored is None else "validated"
+        exchange.cache = "miss"
         exchange.headers = [pair for pair in exchange.headers if pair[0] not in _CONDITIONS]
         if asking.stored is not None:
             exchange.headers += validators(asking.stored.headers)

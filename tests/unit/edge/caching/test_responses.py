@@ -178,6 +178,33 @@ def test_a_stale_answer_is_asked_about() -> None:
     run(scenario)
 
 
+def test_a_cookie_in_a_304_goes_to_one_client_only() -> None:
+    """Who holds the kept answer meanwhile does not get what was said to somebody else."""
+    headers: Headers = [(b"cache-control", b"max-age=60, stale-if-error=600"), TAGGED[0]]
+    place = Place(says(headers=headers))
+
+    async def scenario() -> None:
+        await place.ask()
+        place.clock.now += 61
+        place.shop.gate = asyncio.Event()
+        place.shop.says = down
+        other = asyncio.ensure_future(place.ask("/shop/1", "GET", (b"cache-control", b"no-cache")))
+        await asyncio.sleep(0)
+        gate, place.shop.gate = place.shop.gate, None
+        place.shop.says = says(304, [(b"set-cookie", b"mine=1")], b"")
+        first = await place.ask("/shop/1", "GET", (b"cache-control", b"no-cache"))
+        assert (first.body, first.headers[b"set-cookie"]) == (b"hello", b"mine=1")
+        place.shop.says = down
+        gate.set()
+        stale = await other
+        assert stale.body == b"hello"
+        assert b"set-cookie" not in stale.headers
+        with pytest.raises(Refused):
+            await place.ask()  # it is kept no longer
+
+    run(scenario)
+
+
 def test_a_new_answer_takes_the_place_of_a_stale_one() -> None:
     """The old body is gone, and its bytes are not counted any more."""
     place = Place(says(headers=TAGGED))
@@ -410,6 +437,7 @@ def test_a_stale_answer_stands_in_for_a_service_that_fails() -> None:
         place.shop.says = says(503, body=b"busy")
         stale = await place.ask()
         assert (stale.status, stale.body) == (200, b"hello")
+        assert stale.headers[b"age"] == b"50"
         assert status_of(stale) == b"gateline; fwd=stale; fwd-status=503"
         place.clock.now += 100
         assert (await place.ask()).status == 503
