@@ -19,9 +19,7 @@ from gateline.shared.gateway.model import (
 from gateline.shared.gateway.source import Source
 
 PATH = Path("gateline.toml")
-WORDS = (
-    "a /a /a/* /{x} /{x http://a http://[ unix:///a 5s 5/minute * ::1 GET session key X-A"
-)
+WORDS = "a /a /a/* /{x} /{x http://a http://[ unix:///a 5s 5/minute * ::1 GET session key X-A"
 TEXTS = st.sampled_from((*WORDS.split(), "a:b", "{path}", "=", "", "é", "\x00", "a\nb", "a\rb"))
 VALUES = st.recursive(
     TEXTS | st.integers(-1, 600) | st.booleans() | st.floats(allow_nan=True),
