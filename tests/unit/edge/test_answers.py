@@ -68,3 +68,31 @@ def test_an_answer_carries_id_and_what_was_added() -> None:
     assert answered.headers[b"set-cookie"] == b"a=1"
     assert json.loads(answered.body) == {"a": "é"}
     assert exchange.sent_bytes == len(answered.body)
+
+
+def test_where_the_time_went_is_told_when_asked() -> None:
+    """Own time, the service's, the client's and what the cache did (W3C Server Timing)."""
+    answered = Answered()
+    exchange = exchange_for(
+        answered,
+        tells_timing=True,
+        service="shop",
+        attempts=2,
+        upstream_seconds=0.25,
+        client_seconds=0.5,
+        cache="miss",
+    )
+    exchange.started -= 0.75
+    asyncio.run(answers.send_whole(exchange, 200, [], b""))
+    own, rest = answered.headers[b"server-timing"].split(b", ", 1)
+    assert float(own.removeprefix(b"edge;dur=")) >= 0
+    assert rest == (
+        b'upstream;dur=250.000;desc="shop, 2 attempts", client;dur=500.000, cache;desc="miss"'
+    )
+
+
+def test_nobody_is_told_unasked() -> None:
+    """What a service needs is nobody's business otherwise."""
+    answered = Answered()
+    asyncio.run(answers.send_whole(exchange_for(answered), 200, [], b""))
+    assert b"server-timing" not in answered.headers

@@ -32,3 +32,11 @@ def test_a_trace_begins_under_the_request_id_where_it_can(request_id: str, kept:
     trace = exchange.traceparent().decode()
     assert re.fullmatch(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-00", trace)
     assert (trace[3:35] == request_id) is kept
+    assert exchange.trace_id == trace[3:35]
+
+
+def test_own_time_is_what_nobody_else_took() -> None:
+    """Neither the service's nor the client's time is ours, and it is never negative."""
+    exchange = exchange_for(Answered(), upstream_seconds=0.25, client_seconds=0.5)
+    assert exchange.own_seconds(1.0) == 0.25
+    assert exchange.own_seconds(0.5) == 0.0

@@ -1,6 +1,7 @@
 """Figures: counted cheaply, published together, visible to a scrape."""
 
 from pathlib import Path
+from typing import Any
 
 from edge_exchange import Answered, exchange_for
 from edge_people import People
@@ -9,6 +10,7 @@ from running_edge import RunningEdge
 from scripted_services import ScriptedServices
 
 from gateline.edge.access_log import AccessLog
+from gateline.edge.caching import Storage
 from gateline.edge.record import OTHER_ROUTES, Recorder
 from gateline.local.engines import wait_until
 from gateline.policy.reasons import CLIENT_CLOSED
@@ -87,6 +89,38 @@ def test_attempts_are_counted_by_service() -> None:
     figures.record(exchange_for(Answered(), service="record-test", attempts=3, status=200))
     figures.publish()
     assert sample("gateline_edge_upstream_attempts_total", service="record-test") == before + 3
+
+
+def test_the_cache_is_counted_by_what_it_did() -> None:
+    """Only requests of routes with a cache; its size and what made room are told too."""
+    storage = Storage()
+    figures = Recorder(AccessLog(lambda _: None, as_json=False), cache=storage)
+    name = "gateline_edge_cache_requests_total"
+    before = sample(name, result="hit")
+    evicted = sample("gateline_edge_cache_evictions_total")
+    figures.record(exchange_for(Answered(), route=ROUTE, status=200, cache="hit"))
+    figures.record(exchange_for(Answered(), route=ROUTE, status=200))
+    storage.evicted = 3
+    storage.bytes = 77
+    figures.publish()
+    figures.publish()
+    assert sample(name, result="hit") == before + 1
+    assert sample("gateline_edge_cache_evictions_total") == evicted + 3
+    assert sample("gateline_edge_cache_bytes") == 77
+
+
+def test_the_time_of_services_is_observed() -> None:
+    """Only of requests that were forwarded, all their attempts together."""
+    figures = recorder()
+    name = "gateline_edge_upstream_duration_seconds"
+    count = sample(f"{name}_count", service="record-test")
+    total = sample(f"{name}_sum", service="record-test")
+    known: dict[str, Any] = {"service": "record-test", "status": 200}
+    figures.record(exchange_for(Answered(), attempts=2, upstream_seconds=0.5, **known))
+    figures.record(exchange_for(Answered(), **known))
+    figures.publish()
+    assert sample(f"{name}_count", service="record-test") == count + 1
+    assert sample(f"{name}_sum", service="record-test") == total + 0.5
 
 
 def test_a_scrape_shows_a_running_edge(

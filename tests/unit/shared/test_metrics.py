@@ -7,7 +7,9 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from prometheus_client import REGISTRY
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import REGISTRY, CollectorRegistry, Histogram
 
 from gateline.shared import metrics
 from gateline.shared.config import Settings
@@ -32,6 +34,26 @@ def test_an_exporter_answers_a_scrape() -> None:
     labels = 'method="GET",route="/a/<id>",service="exporter-test"'
     assert f'gateline_http_requests_total{{{labels},status="200"}} 1.0' in text
     assert f"gateline_http_request_duration_seconds_count{{{labels}}} 1.0" in text
+
+
+@given(st.lists(st.floats(0, 20), max_size=40))
+def test_many_observations_count_as_each_alone(amounts: list[float]) -> None:
+    """Handed over together they fill the same buckets as one by one."""
+    registry = CollectorRegistry()
+    bounds = (0.001, 0.5, 1.0, 5.0, 10.0)
+    single = Histogram("single_seconds", "One by one.", buckets=bounds, registry=registry)
+    batch = metrics.BatchHistogram("batch_seconds", "All.", buckets=bounds, registry=registry)
+    for amount in amounts:
+        single.observe(amount)
+    batch.observe_all(amounts)
+    for bound in (*map(str, bounds), "+Inf"):
+        found = [
+            registry.get_sample_value(f"{name}_seconds_bucket", {"le": bound})
+            for name in ("single", "batch")
+        ]
+        assert found[0] == found[1]
+    total = registry.get_sample_value("batch_seconds_sum")
+    assert total == pytest.approx(registry.get_sample_value("single_seconds_sum"))
 
 
 def test_a_taken_port_is_an_error() -> None:
