@@ -281,7 +281,7 @@ class ResponseHeadersEntry(Table):
         {}, "Headers besides what is there.", {"Vary": "Accept"}
     )
     remove: Annotated[list[fields.HeaderName], _LIST] = _setting(
-        [], "Headers to leave out.", ["Server"]
+        [], "Headers to leave out.", ["X-Powered-By"]
     )
 
 
@@ -376,7 +376,7 @@ class RouteEntry(Table):
         None, "Changes on the way to the service.", {"set": {"X-Tenant": "north"}}
     )
     response_headers: ResponseHeadersEntry | None = _setting(
-        None, "Changes on the way to the client.", {"remove": ["Server"]}
+        None, "Changes on the way to the client.", {"remove": ["X-Powered-By"]}
     )
     cors: CorsEntry | None = _setting(
         None, "Other origins' pages; else the gateway's.", {"origins": ["https://app.example.com"]}
