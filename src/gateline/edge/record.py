@@ -82,6 +82,11 @@ MEMORY_TRUSTED: Final = Gauge(
     "1 while the session store keeps memory true, 0 while every request asks the store.",
     multiprocess_mode="livemin",
 )
+SOCKETS_CLOSED: Final = Counter(
+    "gateline_edge_sockets_closed_total",
+    "WebSockets to services that have ended: by whom, and with which close code.",
+    ["by", "code"],
+)
 SOCKETS: Final = Gauge(
     "gateline_edge_sockets",
     "WebSockets that are open.",

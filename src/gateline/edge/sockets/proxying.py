@@ -7,17 +7,21 @@ keep-alive, set on the listening socket) and an idle limit holds.
 """
 
 import asyncio
+import time
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 from gateline.edge.exchange import Exchange, Message, Refused
+from gateline.edge.record import SOCKETS_CLOSED
 from gateline.edge.sessions import SessionMemory
 from gateline.edge.sockets.channel import Channel, ChannelClosed
 from gateline.edge.sockets.guests import Guest, Guests
 from gateline.edge.sockets.handshake import Handshake
 from gateline.edge.sockets.opening import Opener
 from gateline.edge.sockets.upstream import UpstreamSocket
-from gateline.policy.reasons import SOCKET_NOT_ALLOWED, Reason
+from gateline.policy.identity import Identity
+from gateline.policy.reasons import SOCKET_NOT_ALLOWED, TOKEN_EXPIRED, Reason
 from gateline.policy.routes import Destination, Route
 
 NORMAL: Final = 1000
@@ -48,9 +52,22 @@ class Patience:
 
 
 class Proxied:
-    """One WebSocket between a client and a service, both open."""
+    """One WebSocket between a client and a service, both open.
 
-    __slots__ = ("_channel", "_guest", "_sending", "_sessions", "_used", "spoke", "upstream")
+    `spoke` is when a message last went either way, `until` when it has to end (times of the event
+    loop's clock).
+    """
+
+    __slots__ = (
+        "_channel",
+        "_guest",
+        "_sending",
+        "_sessions",
+        "_used",
+        "spoke",
+        "until",
+        "upstream",
+    )
 
     def __init__(
         self,
@@ -58,6 +75,7 @@ class Proxied:
         upstream: UpstreamSocket,
         guest: Guest | None,
         sessions: SessionMemory,
+        until: float = inf,
     ) -> None:
         self._channel = channel
         self._guest = guest
@@ -65,6 +83,7 @@ class Proxied:
         self._sending: asyncio.Task[None] | None = None
         self._used = self.spoke = asyncio.get_running_loop().time()
         self.upstream = upstream
+        self.until = until
 
     async def run(self, most_bytes: int) -> None:
         """Pass messages until either side ends it; the other side learns how."""
@@ -82,11 +101,18 @@ class Proxied:
             upstream.tell(_nothing)
             if self._sending is not None:
                 self._sending.cancel()
-            upstream.close(*_goodbye(channel))
+            code, reason = _goodbye(channel)
+            upstream.close(code, reason)
+            SOCKETS_CLOSED.labels(self._ended_by(), _label(code)).inc()
 
     async def end(self, code: int, reason: str) -> None:
         """Close the client's side, and with it the service's."""
         await self._channel.close(code, reason)
+
+    def _ended_by(self) -> str:
+        if self.upstream.ended:
+            return "service"
+        return "edge" if self._channel.closed_with is not None else "client"
 
     async def _to_service(self, message: Message) -> None:
         """Pass on what the client said; while the service takes nothing, nothing more is read."""
@@ -163,7 +189,8 @@ class SocketProxy:
         if upstream is None:
             return
         guest = _guest(exchange, channel)
-        proxied = Proxied(channel, upstream, guest, self._sessions)
+        until = _expiry(exchange) if guest is None else inf
+        proxied = Proxied(channel, upstream, guest, self._sessions, until)
         self._open.add(proxied)
         if guest is not None:
             self._guests.add(guest)
@@ -184,8 +211,12 @@ class SocketProxy:
         """End what has been idle for too long or whose service is dead; ping silent services."""
         for proxied in list(self._open):
             upstream = proxied.upstream
-            if now - proxied.spoke > self._patience.idle:
+            if now > proxied.until:
+                self._end(proxied, POLICY, TOKEN_EXPIRED.code)
+            elif now - proxied.spoke > self._patience.idle:
                 self._end(proxied, GOING_AWAY, "idle")
+            elif upstream.paused:
+                continue  # its pong could not be read; the client's side has a deadline
             elif upstream.pinged is not None:
                 if now - upstream.pinged > self._patience.pong:
                     self._end(proxied, BAD_GATEWAY, "upstream_timeout")
@@ -205,15 +236,28 @@ class SocketProxy:
 
 def _guest(exchange: Exchange, channel: Channel) -> Guest | None:
     """Return whose session the socket depends on, None when there is none."""
-    route = exchange.route
+    route, identity = exchange.route, exchange.identity
     token = session_token(exchange)
-    if token is None or route is None or exchange.identity is None:
+    if token is None or route is None or identity is None or _is_foreign(identity):
         return None
 
     async def end(reason: Reason) -> None:
         await channel.close(TRY_LATER if reason.status >= 500 else POLICY, reason.code)
 
     return Guest(token, route.roles, end)
+
+
+def _is_foreign(identity: Identity) -> bool:
+    """Tell whether somebody has come by other means than a session of ours."""
+    return bool(identity.issuer or identity.consumer)
+
+
+def _expiry(exchange: Exchange) -> float:
+    """Return when the token of an outside issuer ends, in the event loop's time."""
+    identity = exchange.identity
+    if identity is None or not identity.issuer:
+        return inf
+    return asyncio.get_running_loop().time() + identity.expires_at - time.time()
 
 
 def session_token(exchange: Exchange) -> str | None:
@@ -236,6 +280,13 @@ def _goodbye(channel: Channel) -> tuple[int | None, str]:
     if code in _UNSENDABLE or not (code in _DEFINED or code in _FREE):
         return None, ""
     return code, ""
+
+
+def _label(code: int | None) -> str:
+    """Return a code as it is counted: applications have thousands of their own."""
+    if code is None:
+        return "none"
+    return str(code) if code in _DEFINED else "own"
 
 
 def _nothing() -> None:

@@ -143,6 +143,11 @@ class UpstreamSocket(asyncio.Protocol):
         self._flush()
 
     @property
+    def paused(self) -> bool:
+        """Tell whether nothing is read, because what came waits for the client."""
+        return self._paused
+
+    @property
     def full(self) -> bool:
         """Tell whether the service has yet to take what was sent."""
         return self._write_paused
