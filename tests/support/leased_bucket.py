@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from gateline.policy.gcra import Bucket, Grant, take
+from gateline.policy.gcra import Bucket, Grant, Lease, take
 
 LIFE = 3_000_000
 
@@ -14,26 +14,24 @@ class LeasedBucket:
     interval: float
     burst: int
     bucket: Bucket = field(default_factory=Bucket)
-    leases: dict[str, tuple[int, int]] = field(default_factory=dict)
+    leases: dict[str, Lease] = field(default_factory=dict)
 
     def ask(
         self, edge: str, now: int, wanted: int, *, used: int = 0, returned: int = 0, owed: int = 0
     ) -> Grant:
         """Take some for an edge, which uses `used` of them at once."""
-        live = {name: one for name, one in self.leases.items() if one[1] > now}
-        own = live.pop(edge, (0, 0))[0]
-        held = sum(count for count, _ in live.values())
+        own = self.leases.pop(edge, Lease(0, 0))
         self.bucket, grant = take(
             self.bucket,
             interval=self.interval,
             burst=self.burst,
             now=now,
             wanted=wanted,
-            returned=min(returned, own),
-            held=held,
+            leases=[*self.leases.values(), own],
+            returned=min(returned, own.count) if own.until > now else 0,
             owed=owed,
         )
-        self.leases = live
+        self.leases = {name: one for name, one in self.leases.items() if one.until > now}
         if grant.granted > used:
-            self.leases[edge] = (grant.granted - used, now + LIFE)
+            self.leases[edge] = Lease(grant.granted - used, now + LIFE)
         return grant

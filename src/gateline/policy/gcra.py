@@ -7,6 +7,7 @@ here: whoever asks uses one and the same for `interval`, `now` and what comes ba
 The script `gcra_lease.lua` does the same inside the store, where all edges meet.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -58,6 +59,14 @@ class Bucket:
 
 
 @dataclass(frozen=True, slots=True)
+class Lease:
+    """Some requests that may be used at any time before `until`."""
+
+    count: int
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class Grant:
     """What a bucket answers: how many were taken, how many are left, when there is one again.
 
@@ -76,22 +85,34 @@ def take(
     burst: int,
     now: float,
     wanted: int = 1,
+    leases: Sequence[Lease] = (),
     returned: int = 0,
-    held: int = 0,
     owed: int = 0,
 ) -> tuple[Bucket, Grant]:
     """Take up to `wanted` requests out of a bucket and return it with what was granted.
 
-    `returned` were granted before and not used. `held` were granted to others who have not said
-    that they used them: as long as that may be, the bucket does not refill above what they leave,
-    so that a late use never comes on top of a full bucket. `owed` were admitted without asking.
+    `leases` were granted before, to whomever, and may have been used at any time until their end;
+    those that have ended are dealt with here and need not be handed in again. `returned` of one
+    that has not ended come back unused. `owed` were admitted without asking.
     """
     settled = bucket.settled(now)
-    debt = max(0.0, settled.debt - returned * interval) + owed * interval
-    debt = max(debt, held * interval)
+    debt = max(settled.debt, _least_debt(leases, interval, now)) - returned * interval
+    debt = max(0.0, debt) + owed * interval
     free = max(0, int(burst - debt / interval + _ROUNDING))
     granted = min(wanted, free)
     debt += granted * interval
     left = free - granted
     retry = 0.0 if left else max(0.0, debt - (burst - 1) * interval)
     return Bucket(debt, settled.at), Grant(granted, left, retry)
+
+
+def _least_debt(leases: Sequence[Lease], interval: float, now: float) -> float:
+    """Return how far from full a bucket is at the least, so that no late use comes on top of it.
+
+    As long as a lease may be used, the bucket does not refill above what it leaves.
+    """
+    least, count = 0.0, 0
+    for lease in sorted(leases, key=lambda one: -one.until):
+        count += lease.count
+        least = max(least, count * interval - max(0.0, now - lease.until))
+    return least

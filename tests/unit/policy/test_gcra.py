@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from leased_bucket import LIFE, LeasedBucket
 
-from gateline.policy.gcra import Bucket, LimitRule, take
+from gateline.policy.gcra import Bucket, Lease, LimitRule, take
 from gateline.policy.limits import Limit
 
 
@@ -60,6 +60,17 @@ def test_what_comes_back_is_free_again() -> None:
     _, grant = take(bucket, interval=1.0, burst=10, now=0.0, wanted=9, returned=4)
 
     assert grant.granted == 4
+
+
+def test_a_lease_that_may_be_used_late_keeps_the_bucket_from_filling() -> None:
+    """Until its end, and from then on the bucket refills."""
+    full = Bucket()
+    grants = [
+        take(full, interval=1.0, burst=10, now=now, wanted=10, leases=[Lease(4, 5.0)])[1].granted
+        for now in (4.0, 5.0, 7.0, 9.0)
+    ]
+
+    assert grants == [6, 6, 8, 10]
 
 
 def test_what_was_admitted_without_asking_counts() -> None:

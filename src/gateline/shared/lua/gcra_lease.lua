@@ -6,8 +6,8 @@
 -- wanted, ARGV[5] how many of them are used at once, ARGV[6] how many of the last lease come back
 -- unused, ARGV[7] how many were admitted without asking, ARGV[8] life of a lease in microseconds,
 -- ARGV[9] now in microseconds, or "" for the server's own clock.
--- Returns {granted, left, debt, retry}, the last two in microseconds; `policy/gcra.py` says what
--- they mean and why leases of others keep the bucket from filling.
+-- Returns {granted, left, debt, retry}, the last two in microseconds. `policy/gcra.py` is the same
+-- in Python and says what it means.
 
 local edge, interval, burst = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local wanted, used = tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -17,7 +17,7 @@ if not now then
   now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 end
 
-local debt, at, held, own, longest = 0, now, 0, 0, 0
+local debt, at, own, longest, leases = 0, now, 0, 0, {}
 local state = redis.call("HGETALL", KEYS[1])
 for index = 1, #state, 2 do
   local name, value = state[index], state[index + 1]
@@ -27,14 +27,14 @@ for index = 1, #state, 2 do
     at = tonumber(value)
   else
     local count, ends = string.match(value, "^(%d+) (%d+)$")
-    local rest = tonumber(ends) - now
-    if rest <= 0 then
+    local lease = {count = tonumber(count), rest = tonumber(ends) - now}
+    leases[#leases + 1] = lease
+    if lease.rest <= 0 then
       redis.call("HDEL", KEYS[1], name)
     elseif name == edge then
-      own = tonumber(count)
+      own = lease.count
     else
-      held = held + tonumber(count)
-      longest = math.max(longest, rest)
+      longest = math.max(longest, lease.rest)
     end
   end
 end
@@ -43,10 +43,16 @@ if now > at then
   debt = math.max(0, debt - (now - at))
   at = now
 end
+-- Until its end a lease may have been used: so far the bucket cannot have refilled.
+table.sort(leases, function(one, other) return one.rest > other.rest end)
+local held = 0
+for _, lease in ipairs(leases) do
+  held = held + lease.count
+  debt = math.max(debt, held * interval - math.max(0, -lease.rest))
+end
 -- What ran out has been counted as used: it cannot come back.
 local returned = math.min(tonumber(ARGV[6]), own)
 debt = math.max(0, debt - returned * interval) + tonumber(ARGV[7]) * interval
-debt = math.max(debt, held * interval)
 local free = math.max(0, math.floor(burst - debt / interval + 1e-6))
 local granted = math.min(wanted, free)
 debt = debt + granted * interval
