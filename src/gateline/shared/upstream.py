@@ -16,6 +16,7 @@ from urllib3 import HTTPHeaderDict, HTTPResponse
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError, InvalidHeader, ReadTimeoutError
 
+from gateline.policy.balancing import rotation
 from gateline.policy.headers import Headers
 from gateline.policy.reasons import (
     UPSTREAM_BROKEN,
@@ -128,7 +129,9 @@ class Upstream:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.service = service
-        self._targets = [Target(url) for url in service.urls]
+        used = [one for one in service.endpoints if one.weight > 0]
+        self._targets = [Target(one.url) for one in used]
+        self._order = rotation([one.weight for one in used]) if used else ()
         self._turn = itertools.count()
         self._sleep = sleep
         self._chance = chance
@@ -147,9 +150,11 @@ class Upstream:
         seconds = self.service.timeout if timeout is None else timeout
         plan = _Plan(call, seconds, time.monotonic() + seconds, stream_above)
         attempt = 1
+        target: Target | None = None
         while True:
             began = time.monotonic()
-            result = self._attempt(plan)
+            target = self._next(besides=target)
+            result = self._attempt(target, plan)
             delay = self._delay(plan, attempt, result, began)
             if delay is None:
                 break
@@ -186,8 +191,15 @@ class Upstream:
             random=self._chance(),
         )
 
-    def _attempt(self, plan: _Plan) -> Answer | _AttemptFailed:
-        target = self._targets[next(self._turn) % len(self._targets)]
+    def _next(self, besides: Target | None) -> Target:
+        """Return the target whose turn it is: by weight, another than the one just asked."""
+        order = self._order
+        target = self._targets[order[next(self._turn) % len(order)]]
+        while target is besides and len(self._targets) > 1:
+            target = self._targets[order[next(self._turn) % len(order)]]
+        return target
+
+    def _attempt(self, target: Target, plan: _Plan) -> Answer | _AttemptFailed:
         try:
             return self._over_idle(target, plan) or self._over_new(target, plan)
         except _AttemptFailed as failed:

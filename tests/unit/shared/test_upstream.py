@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateline.policy.retries import RetryPolicy
-from gateline.policy.services import Service, endpoints_at
+from gateline.policy.services import Endpoint, Service, endpoints_at
 from gateline.shared.upstream import Answer, Call, Upstream, UpstreamFailed
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -152,6 +152,21 @@ def test_another_address_takes_over(raw_server: Start, make: MakeUpstream) -> No
     server = raw_server(OK)
 
     assert make(refused_url(), server.url).call(POST).body == b"ok"
+
+
+def test_addresses_are_asked_by_weight(raw_server: Start) -> None:
+    """In turn, the heavy more often, those of weight 0 never; another attempt goes elsewhere."""
+    heavy, light, out = (raw_server(OK) for _ in range(3))
+    endpoints = (Endpoint(heavy.url, 3), Endpoint(light.url, 1), Endpoint(out.url, 0))
+    upstream = Upstream(Service("doctors", endpoints), sleep=lambda _: None)
+    for _ in range(8):
+        upstream.call(GET)
+    assert [len(server.requests) for server in (heavy, light, out)] == [6, 2, 0]
+    refusing = (Endpoint(refused_url(), 50), Endpoint(light.url, 1))
+    other = Upstream(Service("doctors", refusing), sleep=lambda _: None)
+    assert other.call(POST).body == b"ok"
+    upstream.close()
+    other.close()
 
 
 @pytest.mark.parametrize("call", [GET, POST])
