@@ -42,6 +42,7 @@ from gateline.shared.cookies import session_cookie_name
 OwnAnswer = Callable[[Exchange], Awaitable[None]]
 
 _MAX_TOKEN_BYTES: Final = 8192
+_MOST_HOSTS: Final = 1024
 _log = logging.getLogger(__name__)
 
 
@@ -74,6 +75,7 @@ class Pipeline:
         self._in_flight = in_flight
         self._own = own
         self._tracer = tracer
+        self._hosts: dict[bytes, str] = {}
         self._next_id = random.Random().getrandbits  # noqa: S311 - an id, not a secret
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> Exchange:
@@ -148,7 +150,8 @@ class Pipeline:
             raise Refused(HEADERS_TOO_LARGE)
         if door.trusted_proxies:
             self._believe_proxy(exchange, door)
-        exchange.host = host_name(exchange.fields[b"host"])
+        raw = exchange.fields[b"host"]
+        exchange.host = self._hosts.get(raw) or self._name_of(raw)
         # Probes ask by address, so the edge's own state is told under any name.
         if door.allowed_hosts and scope["path"] not in _PROBES:
             reason = refuse_host(exchange.host, door.allowed_hosts)
@@ -160,6 +163,13 @@ class Pipeline:
             ).decode("ascii")
         except PathRefused as error:
             raise Refused(PATH_NOT_ALLOWED, message=f"Not a path we take: {error}.") from error
+
+    def _name_of(self, host: bytes) -> str:
+        """Return the name of a Host header, and remember it: only few are asked for, and often."""
+        if len(self._hosts) >= _MOST_HOSTS:
+            self._hosts.clear()
+        name = self._hosts[host] = host_name(host)
+        return name
 
     @staticmethod
     def _believe_proxy(exchange: Exchange, door: Door) -> None:

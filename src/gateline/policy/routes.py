@@ -164,6 +164,8 @@ class RouteTable:
         for route in self.routes:
             for host in route.hosts or ("",):
                 self._insert(self._hosts.setdefault(host, _Node()) if host else self._any, route)
+        # What says the same for every request is said once.
+        self._answers = {id(one): Match(one) for one in self.routes if not _has_parameters(one)}
 
     def match(
         self, method: str, host: str, path: str, fields: Mapping[bytes, bytes] = _NO_FIELDS
@@ -181,7 +183,9 @@ class RouteTable:
         for root in self._roots(host) if self._hosts else (self._any,):
             found = _find(root, segments, 0, method, fields, allow)
             if found is not None:
-                return Match(found, params=_parameters(found, segments))
+                return self._answers.get(id(found)) or Match(
+                    found, params=_parameters(found, segments)
+                )
         return Match(None, frozenset(allow)) if allow else _NOTHING
 
     def _roots(self, host: str) -> tuple[_Node, ...]:
@@ -292,10 +296,12 @@ def _choose(
     return None
 
 
+def _has_parameters(route: Route) -> bool:
+    return "{" in route.path or route.redirect is not None
+
+
 def _parameters(route: Route, segments: list[str]) -> Mapping[str, str]:
     pattern = route.path
-    if "{" not in pattern and route.redirect is None:
-        return {}
     names = pattern.strip("/").split("/")
     params = {
         name[1:-1]: value
