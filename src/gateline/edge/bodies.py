@@ -36,6 +36,7 @@ class RequestBody:
         while len(head) <= BUFFERED_BYTES and announced <= BUFFERED_BYTES:
             head += await self._next()
             if self._exchange.body_done:
+                self._exchange.client_seconds += self._waited
                 return bytes(head)
         return self._stream(bytes(head))
 

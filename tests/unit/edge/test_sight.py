@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import http.server
+import select
 import threading
 import zlib
 from collections.abc import Iterator
@@ -358,3 +359,20 @@ def test_a_scrape_shows_what_was_kept_and_compressed(
     assert value("upstream_duration_seconds_count", service="shop") >= 1
     assert value("open_files") > 10
     assert value("sockets") == 0
+
+
+def test_a_slow_client_is_not_our_time(gate: RunningEdge, services: ScriptedServices) -> None:
+    """What a client took to send a body is neither the service's nor the gateway's time."""
+    with gate.connect() as wire:
+        wire.send_head("POST", "/timed/slow", [(b"Content-Length", b"2")])
+        wire.send(b"a")
+        assert not wire_is_answered_within(wire, 0.3)
+        wire.send(b"b")
+        (told,) = wire.read().values(b"server-timing")
+    (client,) = [part for part in told.split(b", ") if part.startswith(b"client;dur=")]
+    assert float(client.removeprefix(b"client;dur=")) >= 250
+
+
+def wire_is_answered_within(wire: Wire, seconds: float) -> bool:
+    """Tell whether anything comes within so many seconds."""
+    return bool(select.select([wire.socket], [], [], seconds)[0])
