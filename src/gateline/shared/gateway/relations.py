@@ -102,7 +102,7 @@ def _check_service(checked: Checked, name: str, entry: ServiceEntry) -> None:
         )
     for surplus in given[1:]:
         checked.wrong(
-            (*at, surplus), f"stands beside {given[0]}", f"keep one of {' and '.join(given)}"
+            (*at, surplus), f"stands beside {given[0]}", f"keep one of {', '.join(given)}"
         )
     if entry.targets and not any(one.weight for one in entry.targets):
         checked.wrong((*at, "targets"), "all weights are 0", "give one of them weight = 1")

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from gateline.shared.gateway.fields import Shorthand
 from gateline.shared.gateway.model import Table
 from gateline.shared.gateway.positions import Location
 from gateline.shared.gateway.problems import FileProblem
@@ -28,6 +29,7 @@ _KINDS: Final[Mapping[str, str]] = MappingProxyType(
         "string_type": "must be text, in quotes",
     }
 )
+_CONTAINERS: Final = frozenset({"dict_type", "list_type", "model_type"})
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
 _KEY_MARK: Final = "[key]"
 
@@ -40,8 +42,11 @@ def problems_of(
     told: set[tuple[Location, str]] = set()
     for item in error.errors(include_url=False):
         way = tuple(item["loc"])
-        location = (*start, *_written(raw, way))
-        message, remedy = _explained(item, way, model)
+        written = _written(raw, way)
+        location = (*start, *written)
+        # What a shorthand was expanded to is nothing that its writer knows.
+        meant = way if set(_names(way)) <= set(_names(written)) else written
+        message, remedy = _explained(item, meant, model)
         if (location, message) not in told:
             told.add((location, message))
             yield source.problem(location, message, remedy)
@@ -55,7 +60,7 @@ def _explained(item: ErrorDetails, way: Location, model: type[Table]) -> tuple[s
     if item["type"] == "extra_forbidden":
         known = table.model_fields if table is not None else ()
         return "is no setting that is known here", one_of(str(way[-1]), known)
-    name = next((part for part in reversed(way) if isinstance(part, str)), "")
+    name = next(reversed(_names(way)), "")
     example = f"write {_example(name, info)}"
     if item["type"] == "missing":
         return "is missing", example
@@ -65,7 +70,17 @@ def _explained(item: ErrorDetails, way: Location, model: type[Table]) -> tuple[s
         return f"{item['input']!r} is none of the choices", (
             one_of(str(item["input"]), choices) if choices else f"choose one of {expected}"
         )
+    if item["type"] in _CONTAINERS and info is not None and _has_shorthand(info):
+        return f"{item['input']!r} is not of a kind that fits here", example
     return _KINDS.get(item["type"]) or _bound(item) or _sentence(item["msg"]), example
+
+
+def _names(way: Location) -> list[str]:
+    return [part for part in way if isinstance(part, str) and part != _KEY_MARK]
+
+
+def _has_shorthand(info: FieldInfo) -> bool:
+    return any(isinstance(one, Shorthand) for one in info.metadata)
 
 
 def _bound(item: ErrorDetails) -> str | None:

@@ -210,7 +210,7 @@ WRONG = {
         "at most 1",
     ),
     "too many attempts": Wrong(
-        f"{SHOP}retries = 50  # HERE", "services.shop.retries", "at most 10", "attempts = 3"
+        f"{SHOP}retries = 50  # HERE", "services.shop.retries", "at most 10", "retries = {"
     ),
     "a status that is none": Wrong(
         f"{SHOP}retries = {{ statuses = [502, 5] }}  # HERE",
@@ -341,6 +341,12 @@ WRONG = {
         "routes[1].rate_limit[1].limit",
         "missing",
         'limit = "600/minute"',
+    ),
+    "a limit without a time": Wrong(
+        f"{SHOP}{ROUTE}rate_limit = 600  # HERE",
+        "routes[1].rate_limit",
+        "600 is not of a kind",
+        'rate_limit = "600/minute"',
     ),
     "a limit by nobody": Wrong(
         f"{SHOP}{ROUTE}rate_limit = {{ limit = '5/second', by = 'ip' }}  # HERE",
