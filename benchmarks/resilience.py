@@ -37,7 +37,6 @@ access_log = {access_log}
 [services.shop]
 urls = {urls}
 timeout = "1s"
-connect_timeout = "1s"
 retries = {{ backoff = "100ms" }}
 ejection = {{ base = "2s", slow_start = "3s" }}
 {more}

@@ -125,7 +125,7 @@ def test_one_dead_target_of_four_costs_no_request(
 ) -> None:
     """After its ejection no request fails, and it is back by itself once it is well."""
     edge = edge_with(
-        "timeout = '500ms'\nconnect_timeout = '500ms'\nretries = { backoff = '10ms' }\n"
+        "timeout = '500ms'\nretries = { backoff = '10ms' }\n"
         "ejection = { base = '1s', slow_start = '1s' }"
     )
     with _load(edge) as load:

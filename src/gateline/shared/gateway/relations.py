@@ -106,7 +106,8 @@ def _check_service(checked: Checked, name: str, entry: ServiceEntry) -> None:
         )
     if entry.targets and not any(one.weight for one in entry.targets):
         checked.wrong((*at, "targets"), "all weights are 0", "give one of them weight = 1")
-    if entry.connect_timeout > (entry.timeout or entry.connect_timeout):
+    asked = "connect_timeout" in entry.model_fields_set
+    if asked and entry.connect_timeout > (entry.timeout or entry.connect_timeout):
         checked.wrong(
             (*at, "connect_timeout"),
             "is longer than timeout",
