@@ -15,7 +15,7 @@ from typing import IO
 
 import pytest
 import requests
-from running_platform import RunningPlatform, start_platform
+from running_platform import RunningPlatform, children_of, start_platform
 
 from gateline.local.engines import wait_until
 
@@ -189,6 +189,28 @@ def test_an_app_may_be_added_and_is_told_what_explain_says(
     assert {name.lower() for name, _ in forwarded["headers"]} == set(seen)
     assert {**told, "x-user-id": seen["x-user-id"]}.items() <= seen.items()
     assert dict(forwarded["headers"])["authorization"] == "Bearer (the caller's token)"
+
+
+def test_an_app_that_crashes_is_started_again(platform: RunningPlatform) -> None:
+    """By the platform, while everything else goes on."""
+    servers = [
+        pid
+        for pid, command in children_of(platform.process.pid).items()
+        if "shop:create_app" in command
+    ]
+    assert len(servers) == 1
+    os.kill(servers[0], signal.SIGKILL)
+
+    def is_back() -> bool:
+        commands = children_of(platform.process.pid)
+        health = requests.get(f"{platform.url}/health", timeout=10).json()
+        return (
+            any("shop:create_app" in one for pid, one in commands.items() if pid not in servers)
+            and health["upstreams"]["shop"]["status"] == "healthy"
+        )
+
+    assert wait_until(is_back, seconds=30)
+    assert "shop has died (killed by SIGKILL)" in platform.output
 
 
 def test_sighup_makes_everything_be_read_anew(platform: RunningPlatform) -> None:

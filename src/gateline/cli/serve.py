@@ -3,8 +3,14 @@
 import contextlib
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from gateline.policy.services import AppProgram
+
+_THREADS = 16
 
 
 @click.command()
@@ -20,13 +26,14 @@ import click
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="The gateway's file, for the edge.  [GATELINE_CONFIG, else gateline.toml]",
 )
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64))
+@click.option(
+    "--workers", type=click.IntRange(1, 64), help="Processes.  [1; of an app as its file says]"
+)
 @click.option(
     "--threads",
-    default=16,
-    show_default=True,
     type=click.IntRange(1, 256),
-    help="Requests that one worker of a Flask service handles at once.",
+    help="Requests that one worker of a Flask service handles at once.  [16; of an app as its file"
+    " says]",
 )
 @click.option(
     "--drain",
@@ -40,11 +47,11 @@ def serve(
     host: str | None,
     port: int | None,
     config: Path | None,
-    workers: int,
-    threads: int,
+    workers: int | None,
+    threads: int | None,
     drain: int,
 ) -> None:
-    """Serve one service: edge, web, api, jobs, clinic, retail or auth.
+    """Serve one service: edge, web, api, jobs, clinic, retail, auth, or an app of the file.
 
     `jobs` delivers what the others left in their outbox; run it as often as you like.
 
@@ -53,16 +60,19 @@ def serve(
     read its gateway file anew and SIGUSR2 replaces its workers one by one, which SIGHUP does for
     the others.
     """
+    from gateline.local.app_server import serve_app_alone
     from gateline.local.exporter import exporting
-    from gateline.local.services import service_named
+    from gateline.local.services import SERVICES, service_named
     from gateline.local.serving import SUPERVISED, Listen, serve
     from gateline.shared.config import Settings
     from gateline.shared.gateway import load_plan
     from gateline.shared.gateway.last_good import kept_for_workers
 
+    if name not in SERVICES and (app := _app_named(name, config)) is not None:
+        serve_app_alone(app, host, port, workers=workers, threads=threads, drain=drain)
+        return
     service = service_named(name)
-    if config is not None:
-        os.environ["GATELINE_CONFIG"] = str(config.resolve())  # where its workers look as well
+    workers, threads = workers or 1, threads or _THREADS
     if workers > 1:
         # Each request of a long-polling client may reach another worker, which does not know it.
         os.environ.setdefault("GATELINE_SOCKETIO_TRANSPORTS", "websocket")
@@ -86,3 +96,11 @@ def serve(
         if plan is not None:
             stack.enter_context(kept_for_workers(os.environ))
         serve(service, listen)
+
+
+def _app_named(name: str, config: Path | None) -> "AppProgram | None":
+    """Return the app of that name in the gateway's file, None when it has none."""
+    from gateline.cli.reading import read_plan
+
+    service = read_plan(config).services.get(name)
+    return None if service is None else service.app

@@ -8,17 +8,20 @@ import os
 import signal
 import sys
 import traceback
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from gateline.local.applications import Application, ApplicationError, load_application
 from gateline.local.launch import die_with_parent
+from gateline.local.ports import check_free
 from gateline.local.processes import Program
 from gateline.policy.services import AppProgram
 
 _PYTHON: Final = (sys.executable, "-P", "-m", "gateline.local.app_server")
 _CANNOT_BE_BUILT: Final = 2
+_PORT: Final = 5000
 _BACKLOG: Final = 1024
 _CONNECTIONS: Final = 16_000
 
@@ -34,6 +37,27 @@ def app_program(
         (*_PYTHON, *(str(one) for one in arguments)),
         {**environment, **told, **app.env},
     )
+
+
+def serve_app_alone(
+    app: AppProgram,
+    host: str | None,
+    port: int | None,
+    *,
+    workers: int | None = None,
+    threads: int | None = None,
+    drain: int,
+) -> None:
+    """Serve an app by itself, as in a container; None: as its file or the environment says.
+
+    Raises LocalError when the port is taken.
+    """
+    host = host or os.environ.get("FLASK_HOST") or "127.0.0.1"
+    port = port or int(os.environ.get("FLASK_PORT") or _PORT)
+    check_free(host, port)
+    os.environ.update({"PORT": str(port), **app.env})
+    workers, threads = workers or app.workers, threads or app.threads
+    serve_app(replace(app, workers=workers, threads=threads), host, port, drain=drain)
 
 
 def serve_app(app: AppProgram, host: str, port: int, *, drain: int) -> None:

@@ -1,14 +1,16 @@
 """`gateline serve`: what it makes of options and settings."""
 
+import os
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from gateline.cli.serve import serve
-from gateline.local import serving
+from gateline.local import app_server, serving
 from gateline.local.services import ServiceProgram
 from gateline.local.serving import Listen
+from gateline.policy.services import AppProgram
 
 Served = list[tuple[str, Listen]]
 
@@ -48,6 +50,40 @@ def test_the_environment_names_host_and_port(
     CliRunner().invoke(serve, ["web"])
 
     assert served[0][1] == Listen("0.0.0.0", 7000)
+
+
+def test_an_app_of_the_file_is_served_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container: with the file's workers and variables unless an option says otherwise."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("FLASK_HOST", "FLASK_PORT", "DATABASE_URL", "SECRET_KEY", "PORT", "COLOUR"):
+        monkeypatch.setenv(name, "as before, in the end")
+        monkeypatch.delenv(name)
+    (tmp_path / "shop.py").touch()
+    (tmp_path / "gateline.toml").write_text(
+        '[services.shop]\napp = "shop:app"\nworkers = 3\nenv = { COLOUR = "red" }\n'
+    )
+    calls: list[tuple[AppProgram, str, int, int]] = []
+
+    def note(app: AppProgram, host: str, port: int, *, drain: int) -> None:
+        calls.append((app, host, port, drain))
+
+    monkeypatch.setattr(app_server, "serve_app", note)
+    options = "--port 5077 --threads 2 --host 127.0.0.2"
+    assert CliRunner().invoke(serve, ["shop", *options.split()]).exit_code == 0
+    assert CliRunner().invoke(serve, ["shop", "--port", "5078", "--workers", "1"]).exit_code == 0
+    unknown = CliRunner().invoke(serve, ["stock"]).exception
+
+    (first, *place), (second, *_) = calls
+    assert place == ["127.0.0.2", 5077, 30]
+    assert (first.target, first.directory) == ("shop:app", str(tmp_path))
+    assert [(one.workers, one.threads) for one in (first, second)] == [
+        (3, 2),
+        (1, AppProgram("", "").threads),
+    ]
+    assert (os.environ["PORT"], os.environ["COLOUR"]) == ("5078", "red")
+    assert "no service 'stock'" in str(unknown)
 
 
 def test_options_override_the_environment(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,11 @@
 
 import asyncio
 import io
+import os
+import pty
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -129,3 +134,45 @@ def test_a_hangup_of_a_closed_terminal_is_the_end(monkeypatch: pytest.MonkeyPatc
     there = False
     assert hangup.means_the_end
     assert not Hangup().means_the_end
+
+
+_WAITING = """
+import fcntl, signal, sys, termios
+from gateline.local.following import Hangup
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+hangup = Hangup()
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+print("ready", flush=True)
+signal.sigtimedwait({signal.SIGHUP}, 20)
+with open(sys.argv[1], "w") as file:
+    file.write(str(hangup.means_the_end))
+"""
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_real_terminal_is_told_apart(tmp_path: Path, closed: bool) -> None:
+    """The kernel sends SIGHUP when a terminal is closed; somebody else may send it too."""
+    told = tmp_path / "told"
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", _WAITING, str(told)],
+        stdin=theirs,
+        stdout=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    try:
+        with os.fdopen(os.dup(ours), "rb") as reader:
+            assert reader.readline().strip() == b"ready"
+        if closed:
+            os.close(ours)
+        else:
+            process.send_signal(signal.SIGHUP)
+        process.wait(20)
+    finally:
+        process.kill()
+        process.wait()
+        if not closed:
+            os.close(ours)
+
+    assert told.read_text().strip() == str(closed)
