@@ -138,6 +138,7 @@ class Edge:
         def drain() -> None:
             parts.health.draining = True
             self._handle = saying_goodbye(parts.pipeline.handle)
+            parts.in_flight.end_event_streams()
             self._draining = asyncio.ensure_future(parts.entrance.drain())
 
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):

@@ -11,10 +11,15 @@ from typing import Final
 from gateline.edge.exchange import ClientGone, Exchange
 
 _SWEEP_SECONDS: Final = 0.1
+_EVENTS: Final = b"text/event-stream"
 
 
 class ClientTooSlow(Exception):
     """The client did not send its request, or take its answer, in time."""
+
+
+class WorkerEnds(Exception):
+    """The worker ends; the client's stream of events would outlast it."""
 
 
 class InFlight:
@@ -33,6 +38,15 @@ class InFlight:
         self._exchanges.discard(exchange)
         if exchange.watcher is not None:
             exchange.watcher.cancel()
+
+    def end_event_streams(self) -> None:
+        """End streams of server-sent events: their clients come again by themselves.
+
+        (HTML, section 9.2.3. What asks for such a stream says so in its Accept header.)
+        """
+        for exchange in list(self._exchanges):
+            if exchange.answered and _EVENTS in exchange.fields.get(b"accept", b""):
+                end(exchange, WorkerEnds)
 
     async def run(self) -> None:
         """Sweep until cancelled."""

@@ -13,7 +13,7 @@ from gateline.edge import answers
 from gateline.edge.exchange import AnswerBroken, ClientGone, Exchange, Receive, Refused, Scope, Send
 from gateline.edge.forwarding import Forwarder
 from gateline.edge.gateway import Door, Gateway, Special
-from gateline.edge.inflight import ClientTooSlow, InFlight
+from gateline.edge.inflight import ClientTooSlow, InFlight, WorkerEnds
 from gateline.edge.record import Recorder
 from gateline.edge.sessions import Known, SessionMemory
 from gateline.edge.tracing import Tracer
@@ -316,6 +316,9 @@ class Pipeline:
             return
         if exchange.cancelled_for is ClientTooSlow:
             await self._refuse(exchange, Refused(REQUEST_TIMEOUT, [(b"connection", b"close")]))
+            return
+        if exchange.cancelled_for is WorkerEnds:
+            await exchange.send({"type": "http.response.body", "body": b"", "more_body": False})
             return
         raise asyncio.CancelledError
 
