@@ -24,11 +24,11 @@ from gateline.shared.app import parts
 from gateline.shared.config import Settings
 from gateline.shared.declarations import unlisted
 from gateline.shared.errors import ApiError
-from gateline.shared.gateway import GatewayPlan, load_plan
+from gateline.shared.gateway import GatewayFileError, GatewayPlan, load_plan
 from gateline.shared.middleware.auth import optional_session, require_auth
 from gateline.shared.middleware.rate_limiter import client_key, exempt, service_key, spend
 from gateline.shared.proxy_service import EXTENSION, ProxyService, proxy_service
-from gateline.shared.routing import platform_routes
+from gateline.shared.routing import PLATFORM_SERVICES, SAMPLE_SERVICES, platform_routes
 
 _SESSION: Final = "session"
 _ENDPOINT: Final = "file_route"
@@ -54,6 +54,21 @@ def with_plan(settings: Settings, plan: GatewayPlan) -> Settings:
         "max_body_bytes": plan.max_body_bytes,
     }
     return settings.model_copy(update=changes)
+
+
+def services_of_file(settings: Settings) -> dict[str, Service]:
+    """Return the services of the gateway file that the control room can ask.
+
+    A wrong file is the edge's business to refuse: then there are none to show.
+    """
+    try:
+        plan = load_plan(settings)
+    except GatewayFileError:
+        return {}
+    ours = PLATFORM_SERVICES if plan.platform else frozenset[str]()
+    ours |= SAMPLE_SERVICES if plan.samples else frozenset()
+    own = {name: service for name, service in plan.services.items() if name not in ours}
+    return _reachable(own)
 
 
 def init_file_routes(app: Flask, gateway: Blueprint, plan: GatewayPlan) -> None:

@@ -63,6 +63,7 @@ from gateline.web.admin_schemas import (
 )
 from gateline.web.control_room import account_path, ask_auth
 from gateline.web.error_pages import wants_page
+from gateline.web.file_routes import services_of_file
 from gateline.web.form_schemas import AdminLoginForm
 from gateline.web.presentation import account_of
 from gateline.web.schemas import LogoutOut
@@ -89,8 +90,11 @@ _asks_auth = refuses(BAD_REQUEST, VALIDATION_FAILED, NOT_FOUND, CONFLICT, *UPSTR
 def init_admin(app: Flask) -> None:
     """Register the control room and what it asks services with."""
     here: Parts = app.extensions["gateline"]
-    named = platform_services(here.settings)
-    states = ServiceStates(found for name, found in named.items() if name != _ALIAS)
+    own = services_of_file(here.settings)
+    named = {**platform_services(here.settings), **own}
+    states = ServiceStates(
+        (found for name, found in named.items() if name != _ALIAS), strangers=own.keys()
+    )
     app.extensions[control_room.EXTENSION] = states
     weakref.finalize(app, states.close)
     app.register_blueprint(admin)

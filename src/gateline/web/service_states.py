@@ -3,9 +3,9 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from gateline.policy.retries import RetryPolicy
@@ -21,6 +21,7 @@ _ONCE: Final = RetryPolicy(attempts=1)
 _HEALTH: Final = Call("GET", "/health", (("Accept", "application/json"),))
 _TOLD: Final = ("database", "redis", "version")
 _OK: Final = 200
+_SERVER_ERROR: Final = 500
 
 
 class Asked(Protocol):
@@ -33,16 +34,28 @@ class Asked(Protocol):
         """Close the connections."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """Whom to ask what; a status of `ill_from` or more is no good answer."""
+
+    upstream: Asked
+    call: Call
+    ill_from: int
+
+
 class ServiceStates:
     """Asks each address once, however many services it serves; at most every `FRESH_SECONDS`.
 
-    `clock` and `upstream` are what a test replaces.
+    A service in `strangers` did not promise a health endpoint: it is well when it answers its
+    health check, else `/health`, with anything but an error of its own. `clock` and `upstream` are
+    what a test replaces.
     """
 
     def __init__(
         self,
         services: Iterable[Service],
         *,
+        strangers: Collection[str] = (),
         upstream: Callable[[Service], Asked] = Upstream,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -50,7 +63,11 @@ class ServiceStates:
         self._urls = {name: service.urls for name, service in addressed.items()}
         by_urls = {service.urls: service for service in addressed.values()}
         self._asked = {
-            urls: upstream(replace(service, prefix="", retry=_ONCE))
+            urls: _Question(
+                upstream(replace(service, prefix="", retry=_ONCE)),
+                _HEALTH if service.probe is None else replace(_HEALTH, target=service.probe.path),
+                _SERVER_ERROR if service.name in strangers else _OK + 1,
+            )
             for urls, service in by_urls.items()
         }
         self._clock = clock
@@ -68,7 +85,7 @@ class ServiceStates:
     def close(self) -> None:
         """Close the connections."""
         for one in self._asked.values():
-            one.close()
+            one.upstream.close()
 
     def _ask_all(self) -> list[ServiceState]:
         if not self._asked:
@@ -80,14 +97,14 @@ class ServiceStates:
         ]
 
 
-def _ask(upstream: Asked) -> dict[str, Any]:
+def _ask(question: _Question) -> dict[str, Any]:
     started = time.perf_counter()
     try:
-        answer = upstream.call(_HEALTH, timeout=PROBE_SECONDS)
+        answer = question.upstream.call(question.call, timeout=PROBE_SECONDS)
     except ApiError:
         return {"status": "unreachable"}
     milliseconds = round((time.perf_counter() - started) * 1000, 1)
-    status = "healthy" if answer.status == _OK else "unhealthy"
+    status = "healthy" if _OK <= answer.status < question.ill_from else "unhealthy"
     return {"status": status, "latency_ms": milliseconds, **_told(answer.body)}
 
 

@@ -12,6 +12,7 @@ from tests.unit.web.conftest import Open, Stub
 from werkzeug.wrappers import Request, Response
 
 from gateline.shared.gateway import GatewayFileError
+from gateline.web.control_room import service_states
 
 Build = Callable[..., Flask]
 
@@ -175,3 +176,12 @@ def test_a_wrong_file_is_refused_at_the_start(build: Build, tmp_path: Path) -> N
     with pytest.raises(GatewayFileError, match=r"gateline\.toml:2: routes\[1\]\.path"):
         build(gateline_config=path)
     build(gateline_config=path, web_service_url="http://web")
+
+
+def test_the_control_room_knows_the_services(app: Flask) -> None:
+    """Those of the file are shown beside the platform's, but for what only the edge can ask."""
+    with app.app_context():
+        names = {state.name for state in service_states()}
+
+    assert "shop" in names
+    assert "local" not in names

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gateline.policy.reasons import UPSTREAM_REFUSED
-from gateline.policy.services import Service, endpoints_at
+from gateline.policy.services import ProbePolicy, Service, endpoints_at
 from gateline.shared.errors import ApiError
 from gateline.shared.upstream import Answer, Call
 from gateline.web.service_states import FRESH_SECONDS, ServiceStates
@@ -99,3 +99,20 @@ def test_nothing_to_ask_is_no_error(made: list[Told]) -> None:
     states = states_of(made, [0.0], a="http://well")
     states.close()
     assert [one.closed for one in made] == [True]
+
+
+def test_a_stranger_promised_nothing(made: list[Told]) -> None:
+    """A service of the gateway file is asked by its health check; any answer but 5xx is well."""
+
+    def make(service: Service) -> Told:
+        made.append(Told(service))
+        return made[-1]
+
+    services = [
+        Service("shop", endpoints_at("http://strange"), probe=ProbePolicy("/up")),
+        Service("ill", endpoints_at("http://unwell")),
+    ]
+    states = ServiceStates(services, strangers={"shop", "ill"}, upstream=make).read()
+
+    assert [(one.name, one.status) for one in states] == [("ill", "unhealthy"), ("shop", "healthy")]
+    assert {call.target for one in made for call in one.asked} == {"/up", "/health"}
