@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from gateline.policy.gcra import Bucket, Grant, Lease, take
 
-LIFE = 3_000_000
+LIFE = 10_000_000
 
 
 @dataclass

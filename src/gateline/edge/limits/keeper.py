@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _TICK_SECONDS: Final = 0.5
 _SWEEP_TICKS: Final = 10
 _GREET_TICKS: Final = 2
-_IDLE_SECONDS: Final = 0.5
+_IDLE_SECONDS: Final = 2.0
 _log = logging.getLogger(__name__)
 
 

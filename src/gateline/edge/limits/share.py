@@ -12,7 +12,7 @@ from gateline.edge.limits.store import LEASE_SECONDS, Answer, Question
 from gateline.policy.gcra import Bucket, LimitRule, take
 from gateline.policy.rate_limit_fields import Standing
 
-_SOON_SECONDS: Final = 1.0
+_SOON_SECONDS: Final = 5.0
 _PAUSE_SECONDS: Final = 0.5
 _REQUESTS_AN_OPERATION: Final = 10
 _LEAST_LEASE: Final = 4

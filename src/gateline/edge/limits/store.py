@@ -11,7 +11,7 @@ from redis.exceptions import NoScriptError, RedisError
 from gateline.policy.gcra import LimitRule
 from gateline.shared import lua
 
-LEASE_SECONDS: Final = 3.0
+LEASE_SECONDS: Final = 10.0
 SILENT_SECONDS: Final = 10
 _PREFIX: Final = "gcra:"
 _EDGES: Final = "gcra-edges"

@@ -1,5 +1,8 @@
 """What an edge decides by itself, with a clock that the test holds."""
 
+import pytest
+from leased_bucket import LeasedBucket
+
 from gateline.edge.limits.share import Share
 from gateline.edge.limits.store import LEASE_SECONDS, Answer
 from gateline.policy.gcra import LimitRule
@@ -89,7 +92,7 @@ def test_what_is_not_used_is_told_with_the_next_question() -> None:
     share = _asked(Share("key", FAST, 0.0), Answer(8, 900, 0.1, 0.0), now=0.0)
     share.spend(1.0)
     share.spend(1.1)
-    question = share.question(5.0, edges=1, waiting=1)
+    question = share.question(LEASE_SECONDS + 1.0, edges=1, waiting=1)
 
     assert (question.returned, question.wanted) == (6, 2)
 
@@ -135,3 +138,52 @@ def test_only_what_nobody_needs_is_forgotten() -> None:
     assert not leased.is_forgettable(1.0)
     assert leased.is_forgettable(LEASE_SECONDS)
     assert not refused.is_forgettable(5.0)
+
+
+def _drive(rule: LimitRule, *, edges: int, pace: float, seconds: float) -> tuple[int, int, int]:
+    """Send `pace` requests a second to each edge; return how many, admitted, and store questions.
+
+    The store is the bucket that the script is held against, without a network between.
+    """
+    bucket = LeasedBucket(rule.interval * 1e6, rule.burst)
+    shares = [Share("key", rule, 0.0) for _ in range(edges)]
+    sent = admitted = asked = 0
+    for tick in range(int(seconds * pace)):
+        for number, share in enumerate(shares):
+            now = (tick + number / edges) / pace
+            verdict = share.spend(now)
+            if verdict is None:
+                question = share.question(now, edges, 1)
+                grant = bucket.ask(
+                    str(number),
+                    int(now * 1e6),
+                    question.wanted,
+                    used=question.used,
+                    returned=question.returned,
+                )
+                debt = bucket.bucket.debt / 1e6
+                answer = Answer(grant.granted, grant.left, debt, grant.retry / 1e6)
+                share.learn(answer, now, now, edges)
+                asked += 1
+                verdict = bool(share.held)
+                share.held -= verdict
+            sent += 1
+            admitted += verdict
+    return sent, admitted, asked
+
+
+@pytest.mark.parametrize("pace", [2.0, 4.9, 20.0, 500.0])
+@pytest.mark.parametrize("edges", [1, 2, 4])
+def test_a_busy_key_asks_once_in_ten_requests(pace: float, edges: int) -> None:
+    """Below its limit and above it, from a few requests a second on; and what is free is admitted.
+
+    Above the limit some may still be free in the store at the end, at most what half a second
+    brings and what the edges hold.
+    """
+    rule = LimitRule(Limit(600, 60), 600)
+    sent, admitted, asked = _drive(rule, edges=edges, pace=pace, seconds=60.0)
+    free = 600 + 600
+
+    assert asked <= sent / 10 + 10
+    assert admitted <= free + 1
+    assert admitted >= min(sent, free * 0.9)
