@@ -134,6 +134,7 @@ class Gathered:
         if self._size > self._filling.most_bytes:
             self.is_wanted = False
             self._chunks.clear()
+            self._filling.give_up()
         elif self.is_wanted:
             self._chunks.append(chunk)
 

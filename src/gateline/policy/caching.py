@@ -70,6 +70,7 @@ _IDENTITY: Final = frozenset(
     {b"x-consumer", b"x-user-email", b"x-user-id", b"x-user-issuer", b"x-user-type"}
 )
 _UNTELLABLE: Final = SPOOFABLE - _IDENTITY
+_ENDLESS: Final = b"text/event-stream"
 _FAILED: Final = frozenset({500, 502, 503, 504})
 
 
@@ -95,6 +96,7 @@ def may_keep(
         or "private" in said
         or (is_private and not is_public)
         or first(headers, b"set-cookie") is not None
+        or (first(headers, b"content-type") or b"").lower().startswith(_ENDLESS)
         or varying(headers) is None
     ):
         return None

@@ -34,7 +34,16 @@ _COMPRESSIBLE: Final = frozenset(
     }
 )
 _NEVER_COMPRESSED: Final = frozenset(
-    {b"content-encoding", b"content-range", b"set-cookie", b"transfer-encoding"}
+    {
+        b"content-digest",
+        b"content-encoding",
+        b"content-md5",
+        b"content-range",
+        b"digest",
+        b"repr-digest",
+        b"set-cookie",
+        b"transfer-encoding",
+    }
 )
 _WITH_BODY_OF_ITS_OWN: Final = frozenset({204, 206, 304})
 _OF_THIS_SITE: Final = frozenset({b"same-origin", b"none"})
@@ -95,8 +104,9 @@ def is_compressible(content_type: bytes) -> bool:
 def may_compress(status: int, headers: Headers, length: int | None) -> bool:
     """Tell whether this answer may be compressed at all; header names in lower case.
 
-    Never what the upstream has encoded, a part of something, what must not be transformed, or what
-    sets a cookie: a secret beside text that a stranger chose can be guessed by length (BREACH).
+    Never what the upstream has encoded, a part of something, what must not be transformed or has a
+    digest of its bytes, or what sets a cookie: a secret beside text that a stranger chose can be
+    guessed by length (BREACH).
     """
     if status < 200 or status in _WITH_BODY_OF_ITS_OWN:
         return False
@@ -120,10 +130,14 @@ def is_guess(fields: Mapping[bytes, bytes]) -> bool:
 
 
 def weaken(headers: Headers) -> Headers:
-    """Return the headers with a weak ETag: other bytes, same meaning (RFC 9110, 8.8.3.3)."""
+    """Return the headers with a weak ETag: other bytes, same meaning (RFC 9110, 8.8.3.3).
+
+    Nor are ranges offered, which would be ranges of the bytes that the upstream has.
+    """
     return [
         (name, b"W/" + value) if name == b"etag" and value.startswith(b'"') else (name, value)
         for name, value in headers
+        if name != b"accept-ranges"
     ]
 
 

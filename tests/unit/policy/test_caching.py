@@ -90,6 +90,7 @@ def fresh(
         (control('private="set-cookie", max-age=60'), None),
         (control("max-age=60", (b"set-cookie", b"a=1")), None),
         (control("max-age=60", (b"vary", b"*")), None),
+        (control("max-age=60", (b"content-type", b"Text/Event-Stream; x=y")), None),
         (control("max-age=60", (b"vary", b"X-Forwarded-For")), None),
     ],
 )

@@ -113,6 +113,8 @@ def test_only_what_shrinks_is_compressed(kind: bytes, expected: bool) -> None:
         (200, [*JSON, (b"content-range", b"bytes 0-1/2")], 5000),
         (200, [*JSON, (b"cache-control", b"public, No-Transform")], 5000),
         (200, [*JSON, (b"set-cookie", b"a=1")], 5000),
+        (200, [*JSON, (b"content-digest", b"sha-256=:x:")], 5000),
+        (200, [*JSON, (b"repr-digest", b"sha-256=:x:")], 5000),
     ],
 )
 def test_what_must_stay_as_it_is(status: int, headers: Headers, length: int | None) -> None:
@@ -151,6 +153,7 @@ def test_another_site_learns_nothing_by_length(
 def test_a_compressed_answer_has_a_weak_etag() -> None:
     """Its bytes are other ones, so a strong tag becomes a weak one; a weak one stays."""
     assert weaken([(b"etag", b'"a"'), (b"x", b'"a"')]) == [(b"etag", b'W/"a"'), (b"x", b'"a"')]
+    assert weaken([(b"accept-ranges", b"bytes")]) == []
     assert weaken([(b"etag", b'W/"a"')]) == [(b"etag", b'W/"a"')]
 
 

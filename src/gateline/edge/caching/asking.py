@@ -22,7 +22,20 @@ from gateline.policy.caching import (
 from gateline.policy.headers import Headers, forward_response_headers
 from gateline.policy.routes import Destination, Route
 
-_BYPASSING: Final = frozenset({b"range", b"if-match", b"if-unmodified-since"})
+_BYPASSING: Final = frozenset(
+    {
+        b"if-match",
+        b"if-unmodified-since",
+        b"range",
+        # Frameworks that heed these give another answer than the one that the address stands for:
+        # kept, it would be everybody's (web cache poisoning).
+        b"x-http-method",
+        b"x-http-method-override",
+        b"x-method-override",
+        b"x-original-url",
+        b"x-rewrite-url",
+    }
+)
 _NO_CACHE: Final[Directives] = {"no-cache": None}
 
 
@@ -61,7 +74,9 @@ class Asking:
         self.key = key_of(exchange)
         self.asked = _asked(exchange)
         self.is_private = is_private(fields, exchange.identity_headers)
-        self.bypasses = "no-store" in self.asked or not _BYPASSING.isdisjoint(fields)
+        self.bypasses = (
+            "no-store" in self.asked or exchange.has_body or not _BYPASSING.isdisjoint(fields)
+        )
         self.stored: Stored | None = None
         self.knows_address = False
         self.asked_at = 0.0
@@ -105,12 +120,20 @@ class Asking:
             self.exchange.cache = "stale"
             tell(self.exchange, f"fwd=stale; fwd-status={response.status}")
             return self.stored
-        self._freshness = self._judge(response.status, headers, now)
+        if self._fits(response):
+            self._freshness = self._judge(response.status, headers, now)
         if self._freshness is None:
             self.release(True)
         kept = "; stored" if self._freshness is not None else ""
         tell(self.exchange, f"fwd={self._why()}; fwd-status={response.status}{kept}")
         return None
+
+    def _fits(self, response: Response) -> bool:
+        """Tell whether the body may be small enough; where nobody knows its length yet it may."""
+        length = next(
+            (value for name, value in response.headers if name.lower() == b"content-length"), b"0"
+        )
+        return not length.isdigit() or int(length) <= self.most_bytes
 
     def _why(self) -> str:
         """Return why the request went on, in the words of RFC 9211, section 2.2."""
@@ -150,6 +173,11 @@ class Asking:
     def age(self, stored: Stored) -> float:
         """Return how old a kept answer is now, in seconds."""
         return stored.freshness.age(self._storage.clock())
+
+    def give_up(self) -> None:
+        """Keep nothing after all: the body turned out too large."""
+        self._freshness = None
+        self.release(True)
 
     @property
     def wants_body(self) -> bool:
