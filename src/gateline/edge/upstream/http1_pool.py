@@ -130,7 +130,7 @@ class Http1Pool(Pool):
 
     def release(self, connection: Connection) -> None:
         """Take back a connection after a clean exchange."""
-        waiter = self._line.first()
+        waiter = self._line.first() if self._line.waiters else None
         if waiter is not None:
             self.reused_total += 1
             waiter.set_result(connection)

@@ -13,15 +13,18 @@ T = TypeVar("T")
 
 
 class Line(Generic[T]):
-    """Callers that wait for a `T`, none beyond its deadline."""
+    """Callers that wait for a `T`, none beyond its deadline.
 
-    __slots__ = ("_waiters",)
+    `waiters` may hold some that have given up; empty, it means that nobody waits.
+    """
+
+    __slots__ = ("waiters",)
 
     def __init__(self) -> None:
-        self._waiters: deque[asyncio.Future[T]] = deque()
+        self.waiters: deque[asyncio.Future[T]] = deque()
 
     def __len__(self) -> int:
-        return len(self._waiters)
+        return len(self.waiters)
 
     async def wait(self, deadline: float, take_back: Callable[[T], None]) -> T:
         """Wait for one's turn; raise UpstreamTimeout at the deadline (the loop's time).
@@ -30,14 +33,14 @@ class Line(Generic[T]):
         """
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[T] = loop.create_future()
-        self._waiters.append(waiter)
+        self.waiters.append(waiter)
         timer = None if deadline == inf else loop.call_at(deadline, self._give_up, waiter)
         try:
             return await waiter
         except asyncio.CancelledError:
             if waiter.cancelled():
                 with contextlib.suppress(ValueError):
-                    self._waiters.remove(waiter)
+                    self.waiters.remove(waiter)
             elif waiter.exception() is None:
                 take_back(waiter.result())
             raise
@@ -47,8 +50,8 @@ class Line(Generic[T]):
 
     def first(self) -> "asyncio.Future[T] | None":
         """Take the first who still waits out of the line."""
-        while self._waiters:
-            waiter = self._waiters.popleft()
+        while self.waiters:
+            waiter = self.waiters.popleft()
             if not waiter.done():
                 return waiter
         return None
@@ -60,5 +63,5 @@ class Line(Generic[T]):
 
     def _give_up(self, waiter: "asyncio.Future[T]") -> None:
         if not waiter.done():
-            self._waiters.remove(waiter)
+            self.waiters.remove(waiter)
             waiter.set_exception(UpstreamTimeout("queue"))
