@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import re
 import threading
+import time
 from collections.abc import Coroutine
 from typing import Any, Literal, Self
 
@@ -65,6 +66,8 @@ class _Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._target.connections.add(self)
+        if self._target.mode == "gone":  # it came while the listener was being closed
+            self.reset()
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
@@ -115,7 +118,7 @@ class Targets:
 
     def __exit__(self, *_: object) -> None:
         self.become("gone")
-        self._run(asyncio.sleep(0.05))  # sockets that were aborted are closed a moment later
+        self._wait_until_closed()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_SECONDS)
         with contextlib.suppress(RuntimeError):
@@ -141,6 +144,13 @@ class Targets:
         """Count from zero."""
         for target in self.all:
             target.requests = target.checks = 0
+
+    def _wait_until_closed(self) -> None:
+        """Wait for the ends of all sockets, and of those that were just being accepted."""
+        for _ in range(3):
+            while any(target.connections for target in self.all):
+                time.sleep(0.01)
+            time.sleep(0.02)
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(_SECONDS)
