@@ -138,14 +138,18 @@ class Match:
 
 _NO_FIELDS: Final[Mapping[bytes, bytes]] = MappingProxyType({})
 _NOTHING: Final = Match(None)
+_BY_PATH: Final[Mapping[str, str]] = MappingProxyType({})
+"""Stands for parameters that have to be read from each path."""
 
 
 @dataclass(slots=True)
 class _Node:
-    literals: dict[str, "_Node"] = field(default_factory=dict)
+    """A segment of paths. With many routes most are read from cold memory, so it is kept small."""
+
+    literals: dict[str, "_Node"] | None = None
     parameter: "_Node | None" = None
-    exact: list[Route] = field(default_factory=list)
-    subtree: list[Route] = field(default_factory=list)
+    exact: tuple[Match, ...] = ()
+    subtree: tuple[Match, ...] = ()
 
 
 class RouteTable:
@@ -164,8 +168,6 @@ class RouteTable:
         for route in self.routes:
             for host in route.hosts or ("",):
                 self._insert(self._hosts.setdefault(host, _Node()) if host else self._any, route)
-        # What says the same for every request is said once.
-        self._answers = {id(one): Match(one) for one in self.routes if not _has_parameters(one)}
 
     def match(
         self, method: str, host: str, path: str, fields: Mapping[bytes, bytes] = _NO_FIELDS
@@ -183,9 +185,7 @@ class RouteTable:
         for root in self._roots(host) if self._hosts else (self._any,):
             found = _find(root, segments, 0, method, fields, allow)
             if found is not None:
-                return self._answers.get(id(found)) or Match(
-                    found, params=_parameters(found, segments)
-                )
+                return found if found.params is not _BY_PATH else _with_parameters(found, segments)
         return Match(None, frozenset(allow)) if allow else _NOTHING
 
     def _roots(self, host: str) -> tuple[_Node, ...]:
@@ -208,14 +208,26 @@ class RouteTable:
                 node.parameter = node.parameter or _Node()
                 node = node.parameter
             else:
+                if node.literals is None:
+                    node.literals = {}
                 node = node.literals.setdefault(segment, _Node())
-        claimed = node.subtree if subtree else node.exact
-        for other in claimed:
-            if _same_methods(other, route) and _same_headers(other, route):
-                msg = f"routes {other.name!r} and {route.name!r} both claim {route.path}"
-                raise ValueError(msg)
-        claimed.append(route)
-        claimed.sort(key=rank)
+        if subtree:
+            node.subtree = _claimed(node.subtree, route)
+        else:
+            node.exact = _claimed(node.exact, route)
+
+
+def _claimed(claimed: tuple[Match, ...], route: Route) -> tuple[Match, ...]:
+    """Return the answers for one path with a route's among them, the most specific first."""
+    others = [match.route for match in claimed if match.route is not None]
+    for other in others:
+        if _same_methods(other, route) and _same_headers(other, route):
+            msg = f"routes {other.name!r} and {route.name!r} both claim {route.path}"
+            raise ValueError(msg)
+    return tuple(
+        Match(one, params=_BY_PATH if _has_parameters(one) else {})
+        for one in sorted((*others, route), key=rank)
+    )
 
 
 def rank(route: Route) -> tuple[int, int, bool]:
@@ -263,15 +275,15 @@ def _find(
     method: str,
     fields: Mapping[bytes, bytes],
     allow: set[str],
-) -> Route | None:
-    """Return the most specific route at or below a node; gather methods that would fit."""
+) -> Match | None:
+    """Return the most specific answer at or below a node; gather methods that would fit."""
     if depth == len(segments):
         if node.exact:
             found = _choose(node.exact, method, fields, allow)
             if found is not None:
                 return found
     else:
-        child = node.literals.get(segments[depth])
+        child = None if node.literals is None else node.literals.get(segments[depth])
         if child is not None:
             found = _find(child, segments, depth + 1, method, fields, allow)
             if found is not None:
@@ -285,13 +297,16 @@ def _find(
 
 
 def _choose(
-    routes: list[Route], method: str, fields: Mapping[bytes, bytes], allow: set[str]
-) -> Route | None:
-    for route in routes:
+    claimed: tuple[Match, ...], method: str, fields: Mapping[bytes, bytes], allow: set[str]
+) -> Match | None:
+    for match in claimed:
+        route = match.route
+        if route is None:
+            continue
         if route.headers and not all(one.fits(fields) for one in route.headers):
             continue
         if not route.methods or method in route.methods:
-            return route
+            return match
         allow.update(route.methods)
     return None
 
@@ -300,9 +315,13 @@ def _has_parameters(route: Route) -> bool:
     return "{" in route.path or route.redirect is not None
 
 
+def _with_parameters(match: Match, segments: list[str]) -> Match:
+    route = match.route
+    return match if route is None else Match(route, params=_parameters(route, segments))
+
+
 def _parameters(route: Route, segments: list[str]) -> Mapping[str, str]:
-    pattern = route.path
-    names = pattern.strip("/").split("/")
+    names = route.path.strip("/").split("/")
     params = {
         name[1:-1]: value
         for name, value in zip(names, segments, strict=False)
