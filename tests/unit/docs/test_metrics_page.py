@@ -15,6 +15,7 @@ BOUNDED: Final = frozenset(
         "target",
         # words from fixed sets
         "by",
+        "code",
         "coding",
         "method",
         "outcome",
