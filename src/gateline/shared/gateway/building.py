@@ -14,18 +14,16 @@ from gateline.policy.headers import HeaderChanges
 from gateline.policy.limits import Limit
 from gateline.policy.routes import Destination, HeaderMatch, Redirect, Route
 from gateline.policy.services import Mirror
-from gateline.shared.gateway.model import (
-    ApiKeyEntry,
+from gateline.shared.gateway.model import ApiKeyEntry, IssuerEntry, TlsEntry
+from gateline.shared.gateway.plan import EdgeTls
+from gateline.shared.gateway.route_model import (
     CacheEntry,
     CorsEntry,
-    IssuerEntry,
     LimitEntry,
     RequestHeadersEntry,
     ResponseHeadersEntry,
     RouteEntry,
-    TlsEntry,
 )
-from gateline.shared.gateway.plan import EdgeTls
 
 _ALL_METHODS: Final = CorsPolicy().methods
 _BY: Final[Mapping[str, LimitedBy]] = {

@@ -9,19 +9,14 @@ from pydantic import TypeAdapter, ValidationError
 from gateline.policy.routes import Route
 from gateline.shared.gateway import building
 from gateline.shared.gateway.fields import Name
-from gateline.shared.gateway.model import (
-    ApiKeyEntry,
-    GatewayEntry,
-    GatewayFile,
-    IssuerEntry,
-    RouteEntry,
-    ServiceEntry,
-    Table,
-)
+from gateline.shared.gateway.model import ApiKeyEntry, GatewayEntry, GatewayFile, IssuerEntry
 from gateline.shared.gateway.positions import Location
 from gateline.shared.gateway.problems import FileProblem
+from gateline.shared.gateway.route_model import RouteEntry
+from gateline.shared.gateway.service_model import ServiceEntry
 from gateline.shared.gateway.source import Source
 from gateline.shared.gateway.suggestions import one_of
+from gateline.shared.gateway.tables import Table
 from gateline.shared.gateway.translation import problems_of
 
 _Entry = TypeVar("_Entry", bound=Table)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from gateline.shared.gateway import model
+from gateline.shared.gateway import model, route_model, service_model
 from gateline.shared.gateway.translation import as_toml
 
 SCHEMA_FILE: Final = Path(__file__).with_name("gateline.schema.json")
@@ -19,22 +19,22 @@ _SECTIONS: Final[tuple[tuple[str, type[BaseModel]], ...]] = (
     ("[gateway]", model.GatewayEntry),
     ("[gateway.tls]", model.TlsEntry),
     ("[gateway.retry_budget]", model.BudgetEntry),
-    ("[services.NAME]", model.ServiceEntry),
-    ("[[services.NAME.targets]]", model.TargetEntry),
-    ("[services.NAME.retries]", model.RetriesEntry),
-    ("[services.NAME.breaker]", model.BreakerEntry),
-    ("[services.NAME.ejection]", model.EjectionEntry),
-    ("[services.NAME.health_check]", model.HealthCheckEntry),
-    ("[services.NAME.concurrency]", model.ConcurrencyEntry),
-    ("[services.NAME.tls]", model.UpstreamTlsEntry),
-    ("[[routes]]", model.RouteEntry),
-    ("[routes.redirect]", model.RedirectEntry),
-    ("[routes.rate_limit]", model.LimitEntry),
-    ("[routes.request_headers]", model.RequestHeadersEntry),
-    ("[routes.response_headers]", model.ResponseHeadersEntry),
-    ("[routes.cors]", model.CorsEntry),
-    ("[routes.cache]", model.CacheEntry),
-    ("[routes.mirror]", model.MirrorEntry),
+    ("[services.NAME]", service_model.ServiceEntry),
+    ("[[services.NAME.targets]]", service_model.TargetEntry),
+    ("[services.NAME.retries]", service_model.RetriesEntry),
+    ("[services.NAME.breaker]", service_model.BreakerEntry),
+    ("[services.NAME.ejection]", service_model.EjectionEntry),
+    ("[services.NAME.health_check]", service_model.HealthCheckEntry),
+    ("[services.NAME.concurrency]", service_model.ConcurrencyEntry),
+    ("[services.NAME.tls]", service_model.UpstreamTlsEntry),
+    ("[[routes]]", route_model.RouteEntry),
+    ("[routes.redirect]", route_model.RedirectEntry),
+    ("[routes.rate_limit]", route_model.LimitEntry),
+    ("[routes.request_headers]", route_model.RequestHeadersEntry),
+    ("[routes.response_headers]", route_model.ResponseHeadersEntry),
+    ("[routes.cors]", route_model.CorsEntry),
+    ("[routes.cache]", route_model.CacheEntry),
+    ("[routes.mirror]", route_model.MirrorEntry),
     ("[issuers.NAME]", model.IssuerEntry),
     ("[[api_keys]]", model.ApiKeyEntry),
 )

@@ -6,8 +6,9 @@ from typing import Final
 from gateline.policy.routes import Route, is_same_claim, shape
 from gateline.shared.gateway.building import literal_head
 from gateline.shared.gateway.checking import Checked
-from gateline.shared.gateway.model import RouteEntry, ServiceEntry
 from gateline.shared.gateway.positions import Location
+from gateline.shared.gateway.route_model import RouteEntry
+from gateline.shared.gateway.service_model import ServiceEntry
 from gateline.shared.gateway.suggestions import one_of
 from gateline.shared.routing import PLATFORM_SERVICES, SAMPLE_SERVICES
 

@@ -10,12 +10,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from gateline.shared.gateway.fields import Shorthand
-from gateline.shared.gateway.model import Table
 from gateline.shared.gateway.positions import Location
 from gateline.shared.gateway.problems import FileProblem
 from gateline.shared.gateway.source import Source
 from gateline.shared.gateway.suggestions import one_of
+from gateline.shared.gateway.tables import Shorthand, Table
 
 _KINDS: Final[Mapping[str, str]] = MappingProxyType(
     {

@@ -15,7 +15,7 @@ from gateline.policy.services import (
     endpoints_at,
 )
 from gateline.shared.gateway.building import each
-from gateline.shared.gateway.model import (
+from gateline.shared.gateway.service_model import (
     BreakerEntry,
     ConcurrencyEntry,
     EjectionEntry,

@@ -8,8 +8,9 @@ from gateline.policy.admission import METHODS, refuse_host
 from gateline.policy.identity import USER_TYPES
 from gateline.policy.routes import Route, is_same_claim, rank, shape
 from gateline.shared.gateway.checking import Checked
-from gateline.shared.gateway.model import RouteEntry, ServiceEntry
 from gateline.shared.gateway.positions import Location
+from gateline.shared.gateway.route_model import RouteEntry
+from gateline.shared.gateway.service_model import ServiceEntry
 from gateline.shared.gateway.suggestions import one_of
 from gateline.shared.routing import platform_routes
 

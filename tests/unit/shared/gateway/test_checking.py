@@ -8,15 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateline.shared.gateway.checking import check
-from gateline.shared.gateway.model import (
-    ApiKeyEntry,
-    GatewayEntry,
-    IssuerEntry,
-    RouteEntry,
-    ServiceEntry,
-    Table,
-)
+from gateline.shared.gateway.model import ApiKeyEntry, GatewayEntry, IssuerEntry
+from gateline.shared.gateway.route_model import RouteEntry
+from gateline.shared.gateway.service_model import ServiceEntry
 from gateline.shared.gateway.source import Source
+from gateline.shared.gateway.tables import Table
 
 PATH = Path("gateline.toml")
 WORDS = "a /a /a/* /{x} /{x http://a http://[ unix:///a 5s 5/minute * ::1 GET session key X-A"

@@ -7,7 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # it has no types
 from tests.unit.shared.gateway.test_loading import FULL, SMALL
 
-from gateline.shared.gateway.model import GatewayFile, Table
+from gateline.shared.gateway.model import GatewayFile
 from gateline.shared.gateway.reference import (
     SCHEMA_FILE,
     TableReference,
@@ -15,6 +15,7 @@ from gateline.shared.gateway.reference import (
     schema,
     schema_text,
 )
+from gateline.shared.gateway.tables import Table
 
 
 @pytest.fixture(scope="module")
