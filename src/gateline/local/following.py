@@ -14,6 +14,7 @@ from gateline.shared.config import ConfigError, Settings
 from gateline.shared.gateway import GatewayPlan
 
 _LOOK_SECONDS: Final = 1.0
+_SETTLE_SECONDS: Final = 0.05
 _TERMINAL: Final = "/dev/tty"
 
 Stamp = tuple[int, int, int] | None
@@ -23,7 +24,9 @@ class Follower:
     """Looks at the file once a second, and whenever it is told to.
 
     The edge watches the file by itself and says what is wrong with it; this one sees to the apps.
-    `load` reads the file anew or raises ConfigError, `tell_edge` makes the edge read it anew.
+    `seen` is the stamp of the file from before `first` was read: who writes it while the platform
+    starts is heard too. `load` reads the file anew or raises ConfigError, `tell_edge` makes the
+    edge read it anew.
     """
 
     def __init__(
@@ -32,6 +35,7 @@ class Follower:
         console: Console,
         *,
         path: Path,
+        seen: Stamp,
         first: GatewayPlan,
         load: Callable[[], tuple[GatewayPlan, dict[str, App]]],
         tell_edge: Callable[[], None],
@@ -43,7 +47,7 @@ class Follower:
         self._load = load
         self._tell_edge = tell_edge
         self._told = asyncio.Event()
-        self._seen = stamp(path)
+        self._seen = seen
 
     def look(self) -> None:
         """Look now, and tell the edge whether or not the file has changed."""
@@ -63,9 +67,15 @@ class Follower:
         if told:
             self._console.say("Reading the gateway's file anew")
             self._tell_edge()
-        if told or seen != self._seen:
-            self._seen = seen
-            await self._follow()
+        if not told:
+            if seen == self._seen:
+                return
+            # Somebody may be writing: what is half there must not be taken for all of it.
+            await asyncio.sleep(_SETTLE_SECONDS)
+            if stamp(self._path) != seen:
+                return
+        self._seen = seen
+        await self._follow()
 
     async def _follow(self) -> None:
         try:

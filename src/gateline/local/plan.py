@@ -12,6 +12,7 @@ from gateline.local import environment
 from gateline.local.apps import App, apps_of
 from gateline.local.data_folder import DataFolder
 from gateline.local.engines import Postgres, Valkey
+from gateline.local.following import Stamp, stamp
 from gateline.local.ports import reserve
 from gateline.local.schemas import fingerprint
 from gateline.local.services import SERVICES, ServiceProgram
@@ -48,12 +49,15 @@ class Options:
 class Plan:
     """What to run, where, and what to tell it. Holds its ports until `release`.
 
+    `seen` is the stamp of the gateway's file from before it was read.
+
     `shared` is what every process is told, `keep` the secrets to keep for the next start; `ports`
     has the services' and that of `metrics`.
     """
 
     settings: Settings
     gateway: GatewayPlan
+    seen: Stamp
     postgres: Postgres | None
     valkey: Valkey | None
     services: tuple[ServiceProgram, ...]
@@ -117,6 +121,7 @@ def make_plan(options: Options, folder: DataFolder) -> Plan:
     elif "jwt_service_url" not in own:
         told = environment.keys_of_this_run(own)
     settings = _load_settings(options, folder, told)
+    seen = stamp(settings.gateline_config)
     gateway = load_plan(settings)
     services = tuple(
         service
@@ -130,6 +135,7 @@ def make_plan(options: Options, folder: DataFolder) -> Plan:
     return Plan(
         settings,
         gateway,
+        seen,
         postgres,
         valkey,
         services,

@@ -112,6 +112,7 @@ class Platform:
             self._apps,
             self._console,
             path=self._plan.gateway.path or settings.gateline_config,
+            seen=self._plan.seen,
             first=self._plan.gateway,
             load=partial(load_anew, settings, apps_of_plan),
             tell_edge=partial(self._supervisor.send_signal, "edge", RELOAD),

@@ -144,3 +144,53 @@ def test_only_the_edge_is_public(plan: MakePlan) -> None:
 
     assert made.host("edge") == "0.0.0.0"
     assert {made.host(service.name) for service in made.services} == {"0.0.0.0", "127.0.0.1"}
+
+
+FILE = """
+[services.shop]
+app = "shop:app"
+
+[services.desk]
+app = "desk:app"
+
+[[routes]]
+path = "/api/shop/*"
+service = "shop"
+"""
+
+
+def test_a_gateway_file_brings_its_apps_and_leaves_the_samples_out(
+    plan: MakePlan, tmp_path: Path
+) -> None:
+    """Clinic and shop are for trying; an app that runs elsewhere is not served."""
+    path = tmp_path / "gateline.toml"
+    path.write_text(FILE)
+
+    made = plan(GATELINE_APPS="desk=http://desk:9000")
+
+    names = {service.name for service in made.services}
+    assert names == set(SERVICES) - {"clinic", "retail"}
+    assert list(made.apps) == ["shop"]
+    assert made.gateway.services["desk"].urls == ("http://desk:9000",)
+    assert made.shared["GATELINE_CONFIG"] == str(path)
+    assert "DOCTOR_SERVICE_URL" not in made.shared
+
+
+def test_a_gateway_file_says_what_runs(plan: MakePlan, tmp_path: Path) -> None:
+    """The samples on wish; without the platform only the edge."""
+    path = tmp_path / "other.toml"
+    path.write_text(f"[gateway]\nsamples = true\n{FILE}")
+    other = plan(Options(port=0, config=path))
+    assert {service.name for service in other.services} == set(SERVICES)
+
+    path.write_text(f"[gateway]\nplatform = false\n{FILE.replace('shop/*', 'x')}")
+    alone = plan(Options(port=0, config=path))
+    assert [service.name for service in alone.services] == ["edge"]
+
+
+def test_a_wrong_gateway_file_starts_nothing(plan: MakePlan, tmp_path: Path) -> None:
+    """It is told by line and field before any port is taken."""
+    (tmp_path / "gateline.toml").write_text("[services.shop]\napp = 7\n")
+
+    with pytest.raises(ConfigError, match=r"gateline\.toml:2: services\.shop\.app: "):
+        plan()
