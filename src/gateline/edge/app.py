@@ -80,6 +80,11 @@ class Edge:
         self._tasks: list[asyncio.Task[None]] = []
         self._draining: asyncio.Future[None] | None = None
 
+    @property
+    def drained(self) -> bool:
+        """Tell whether every socket was told that this worker ends; any thread may ask."""
+        return self._draining is not None and self._draining.done()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI connection."""
         kind = scope["type"]

@@ -33,7 +33,8 @@ REPLACE_SIGNAL: Final = signal.SIGUSR2
 """Tells the server to replace its workers."""
 
 _LEAST_TLS: Final = "tls1.2"
-_WORD_SECONDS: Final = 0.3
+# So long a worker may take to close its sockets: five thousand of them take a second.
+_WORD_SECONDS: Final = 5.0
 _START_SECONDS: Final = 60.0
 # So long busy clients have to send a request, be told to close, and come to a new worker.
 _MOVE_SECONDS: Final = 2.0
@@ -74,9 +75,7 @@ class RollingServer(MPServer):
             # Who signals the whole group ends them as well: nobody is to be respawned now.
             worker.interrupt_by_parent = True
         self._signal_workers(DRAIN_SIGNAL)
-        timer = threading.Timer(_WORD_SECONDS, self._end)
-        timer.daemon = True
-        timer.start()
+        threading.Thread(target=self._end_when_drained, daemon=True).start()
 
     def signal_handler_reload(self, *_args: Any, **_kwargs: Any) -> None:
         """Have the configuration read anew."""
@@ -88,6 +87,12 @@ class RollingServer(MPServer):
     def replace(self) -> None:
         """Have the workers replaced; safe from any thread."""
         _untyped(super()).signal_handler_reload()
+
+    def _end_when_drained(self) -> None:
+        until = time.monotonic() + _WORD_SECONDS
+        for worker in list(self.wrks):
+            _await_drained(worker, until)
+        self._end()
 
     def _end(self) -> None:
         _untyped(super()).signal_handler_interrupt()
@@ -178,6 +183,7 @@ class RollingServer(MPServer):
             link.steer(count, max(1, count - 1 - gone))
             _signal(worker, DRAIN_SIGNAL)
             self._pause(_MOVE_SECONDS)
+            _await_drained(worker, time.monotonic() + _WORD_SECONDS)
             worker.terminate()
             self._await_close(worker)
         link.let_go()
@@ -209,6 +215,12 @@ def _untyped(parent: Any) -> Any:
     return parent
 
 
+def _await_drained(worker: Worker, until: float) -> None:
+    """Wait until a worker that was told to drain has done so, as far as that can be waited for."""
+    while worker.is_alive() and not worker.link.has_drained() and time.monotonic() < until:
+        time.sleep(_LOOK_SECONDS)
+
+
 def _signal(worker: Worker, signum: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(worker.inner.pid, signum)
@@ -218,5 +230,7 @@ def _load_linked(loader: Callable[..., Any], link: WorkerLink, port: int) -> Any
     """Load the application in a worker that answers its master."""
     for signum in (signal.SIGHUP, REPLACE_SIGNAL):  # the master's handlers came along
         signal.signal(signum, signal.SIG_IGN)
-    link.answer(port)
-    return loader()
+    loaded: list[object] = []
+    link.answer(port, loaded)
+    loaded.append(loader())
+    return loaded[0]

@@ -7,12 +7,12 @@ threads has none.
 import contextlib
 import socket
 import threading
-import time
 from typing import Final
 
 from gateline.local import listeners
 
 _LISTENING: Final = b"listening"
+_DRAINED: Final = b"drained"
 _YES: Final = b"yes"
 _NO: Final = b"no"
 _LOOK_SECONDS: Final = 0.02
@@ -24,11 +24,17 @@ class WorkerLink:
 
     def __init__(self) -> None:
         self._ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._asking = threading.Lock()
 
-    def answer(self, port: int) -> None:
-        """Become the worker's end, in the worker, which will listen on `port`."""
+    def answer(self, port: int, application: "list[object]") -> None:
+        """Become the worker's end, in the worker, which will listen on `port`.
+
+        `application` is filled when it is loaded; one that has something to say to its clients
+        when it is told to drain has a `drained` that is true when it has.
+        """
         self._ours.close()
-        threading.Thread(target=_answer, args=(self._theirs, port), daemon=True).start()
+        arguments = (self._theirs, port, application)
+        threading.Thread(target=_answer, args=arguments, daemon=True).start()
 
     def started(self) -> None:
         """Leave the other end to the worker that was forked."""
@@ -50,18 +56,23 @@ class WorkerLink:
         """Tell whether the worker listens no more."""
         return self._ask("listens") != _YES
 
+    def has_drained(self) -> bool:
+        """Tell whether the worker has said to its clients what it had to say; a dead one has."""
+        return self._ask(_DRAINED.decode()) != _NO
+
     def close(self) -> None:
         """Forget the worker."""
         self._ours.close()
 
     def _ask(self, question: str) -> bytes:
-        try:
-            self._ours.send(question.encode("ascii"))
-        except OSError:
-            return b""
-        answer = self._receive(_ANSWER_SECONDS)
-        # Nobody may have waited for the first word of a worker that was there from the start.
-        return self._receive(_ANSWER_SECONDS) if answer == _LISTENING else answer
+        with self._asking:
+            try:
+                self._ours.send(question.encode("ascii"))
+            except OSError:
+                return b""
+            answer = self._receive(_ANSWER_SECONDS)
+            # Nobody may have waited for the first word of a worker that was there from the start.
+            return self._receive(_ANSWER_SECONDS) if answer == _LISTENING else answer
 
     def _receive(self, seconds: float) -> bytes:
         try:
@@ -71,16 +82,35 @@ class WorkerLink:
             return b""
 
 
-def _answer(line: socket.socket, port: int) -> None:
-    """Say when this process listens, then do what is asked, as long as the master is there."""
+def _answer(line: socket.socket, port: int, application: list[object]) -> None:
+    """Say when this process listens, and do what is asked, as long as the master is there."""
     with contextlib.suppress(OSError), line:
-        while (listener := listeners.find_listener(port)) is None:
-            time.sleep(_LOOK_SECONDS)
-        with listener:
-            listeners.keep_alive(listener)
-        line.send(_LISTENING)
-        while question := line.recv(64):
-            line.send(_YES if _do(question.decode("ascii").split(), port) else _NO)
+        line.settimeout(_LOOK_SECONDS)
+        while True:
+            if line.gettimeout() is not None and _has_begun(port):
+                line.settimeout(None)
+                line.send(_LISTENING)
+            try:
+                question = line.recv(64)
+            except TimeoutError:
+                continue
+            if not question:
+                return
+            if question == _DRAINED:
+                done = all(getattr(one, "drained", True) for one in application)
+            else:
+                done = _do(question.decode("ascii").split(), port)
+            line.send(_YES if done else _NO)
+
+
+def _has_begun(port: int) -> bool:
+    """Tell whether this process listens by now, and have silent clients watched if it does."""
+    listener = listeners.find_listener(port)
+    if listener is None:
+        return False
+    with listener:
+        listeners.keep_alive(listener)
+    return True
 
 
 def _do(words: list[str], port: int) -> bool:

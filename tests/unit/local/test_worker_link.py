@@ -1,6 +1,7 @@
 """The master asks its workers about their listening sockets."""
 
 import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -20,13 +21,12 @@ def listener() -> Iterator[socket.socket]:
 
 def test_a_worker_is_asked(listener: socket.socket) -> None:
     """It says when it listens, steers, lets go, and tells when it has closed."""
-    import threading
-
     link = WorkerLink()
     port = listener.getsockname()[1]
-    worker = threading.Thread(target=_answer, args=(link._theirs, port))
+    worker = threading.Thread(target=_answer, args=(link._theirs, port, []))
     worker.start()
     assert not link.listens(0.1)
+    assert link.has_drained()
     listener.listen()
     assert link.listens(5)
     assert link.steer(0, 1)
@@ -40,14 +40,35 @@ def test_a_worker_is_asked(listener: socket.socket) -> None:
 
 def test_the_first_word_of_a_worker_is_no_answer(listener: socket.socket) -> None:
     """Nobody waited for the workers that were there from the start."""
-    import threading
-
     listener.listen()
     link = WorkerLink()
-    worker = threading.Thread(target=_answer, args=(link._theirs, listener.getsockname()[1]))
+    worker = threading.Thread(target=_answer, args=(link._theirs, listener.getsockname()[1], []))
     worker.start()
     assert link.steer(0, 1)
     assert not link.has_closed()
+    link.close()
+    worker.join()
+
+
+class Draining:
+    """An application that has something to say to its clients first."""
+
+    drained = False
+
+
+def test_an_application_may_take_its_time_to_drain(listener: socket.socket) -> None:
+    """One that has nothing to say, or is not loaded yet, takes none."""
+    listener.listen()
+    link, loaded = WorkerLink(), list[object]()
+    arguments = (link._theirs, listener.getsockname()[1], loaded)
+    worker = threading.Thread(target=_answer, args=arguments)
+    worker.start()
+    assert link.has_drained()
+    application = Draining()
+    loaded.append(application)
+    assert not link.has_drained()
+    application.drained = True
+    assert link.has_drained()
     link.close()
     worker.join()
 
