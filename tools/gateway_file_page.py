@@ -33,7 +33,8 @@ rate_limit = "600/minute"
 - Paths of files count from the folder of the gateway file.
 - Where a list is asked for, one text may stand for a list of one.
 - What the environment says wins over the file: ALLOWED_HOSTS, CORS_ORIGINS, EDGE_TRUSTED_PROXIES,
-  MAX_BODY_BYTES. GATELINE_APPS names where an `app` is served that `gateline up` does not serve.
+  MAX_BODY_BYTES. In production ALLOWED_HOSTS must be set in any case: the services behind the gate
+  look at it too. GATELINE_APPS names where an `app` is served that `gateline up` does not serve.
 - Editors that know JSON Schema complete and check while one types: write
   `gateline check --schema` to a file beside this one and name it in the first line, as in
   `#:schema ./gateline.schema.json`.

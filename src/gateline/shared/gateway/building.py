@@ -50,7 +50,7 @@ def route(entry: RouteEntry, name: str) -> Route:
         entry.path,
         None if entry.service is None else Destination(entry.service, replacement(entry)),
         methods=frozenset(entry.methods),
-        hosts=frozenset(entry.hosts),
+        hosts=hosts(entry.hosts),
         auth="none" if entry.redirect else entry.auth,
         roles=frozenset(entry.roles),
         share_cookie=entry.share_cookie,
@@ -149,6 +149,12 @@ def cache_rule(entry: CacheEntry) -> CacheRule:
         vary_on=frozenset(name.lower().encode() for name in entry.vary),
         stale_if_error_seconds=int(entry.stale_if_error),
     )
+
+
+def hosts(names: Iterable[str]) -> frozenset[str]:
+    """Return host names as the table knows them: `.example.com` is `*.example.com`, `*` is any."""
+    known = frozenset(f"*{name}" if name.startswith(".") else name for name in names)
+    return frozenset() if "*" in known else known
 
 
 def networks(texts: Iterable[str]) -> tuple[Network, ...]:

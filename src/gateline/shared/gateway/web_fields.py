@@ -9,13 +9,13 @@ from pydantic import AfterValidator, PlainValidator
 
 from gateline.policy.admission import METHODS
 from gateline.policy.headers import HOP_BY_HOP, OWN_MARKS, SPOOFABLE
+from gateline.policy.paths import PathRefused, canonical
 from gateline.shared.config import checks
 from gateline.shared.gateway.suggestions import one_of
 from gateline.shared.gateway.tables import wrong
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
 _HEADER_VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]{0,4096}")
-_SEGMENT: Final = re.compile(r"[A-Za-z0-9._~!$&'()+,;=:@%-]+")
 _PARAMETER: Final = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]{0,31}\}")
 _NOT_OURS_TO_SET: Final = frozenset({b"content-length", b"host", b"expect"})
 
@@ -54,14 +54,12 @@ def _path(value: str) -> str:
     if not value.startswith("/"):
         raise wrong(f"{value!r} does not start with /", f'write "/{value.lstrip("/")}"')
     segments = [part for part in value.split("/") if part]
-    for index, segment in enumerate(segments):
-        if segment == "*" and index == len(segments) - 1:
-            continue
-        if "*" in segment:
-            raise wrong(
-                "* stands alone and at the end", 'write "/api/*", or {name} for one part of a path'
-            )
-        _segment(segment)
+    star = segments[-1:] == ["*"]
+    if "*" in "/".join(segments[:-1] if star else segments):
+        raise wrong(
+            "* stands alone and at the end", 'write "/api/*", or {name} for one part of a path'
+        )
+    segments = [*map(_segment, segments[:-1]), "*"] if star else [*map(_segment, segments)]
     if len(set(_names_in(segments))) < len(list(_names_in(segments))):
         raise wrong("a parameter appears twice", "give each {parameter} its own name")
     return "/" + "/".join(segments)
@@ -71,17 +69,21 @@ def _names_in(segments: Iterable[str]) -> list[str]:
     return [segment for segment in segments if segment.startswith("{")]
 
 
-def _segment(segment: str) -> None:
+def _segment(segment: str) -> str:
+    """Return a part of a path in the spelling in which requests are matched."""
     if "{" in segment or "}" in segment:
         if not _PARAMETER.fullmatch(segment):
             raise wrong(
                 f"{segment!r} is no parameter", 'write a whole part of the path: "/orders/{id}"'
             )
-    elif segment in (".", "..") or not _SEGMENT.fullmatch(segment):
+        return segment
+    try:
+        return canonical(f"/{segment}".encode("ascii")).decode("ascii").removeprefix("/")
+    except (PathRefused, UnicodeEncodeError):
         raise wrong(
             f"{segment!r} cannot stand in a path",
             "write letters, digits and -._~, others percent-encoded",
-        )
+        ) from None
 
 
 def _prefix(value: str) -> str:
