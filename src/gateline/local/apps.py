@@ -12,11 +12,10 @@ from gateline.local.app_server import app_program
 from gateline.local.children import Care, Child
 from gateline.local.console import Console
 from gateline.local.data_folder import DataFolder
-from gateline.local.errors import LocalError
 from gateline.local.ports import reserve
 from gateline.local.supervisor import Supervisor
 from gateline.policy.services import AppProgram, Service
-from gateline.shared.gateway.apps import ADDRESSES, read_addresses, write_addresses
+from gateline.shared.gateway.apps import ADDRESSES, write_addresses
 
 HOST: Final = "127.0.0.1"
 _DRAIN_SECONDS: Final = 2
@@ -96,11 +95,7 @@ class Apps:
 
     async def start(self, wanted: Mapping[str, App]) -> None:
         """Serve all of them for the first time; raise GaveUp when one cannot be built."""
-        earlier = read_addresses(self._folder.path)
-        self._served = {
-            name: self._prepare(app, _port_of(earlier.get(name, "")))
-            for name, app in wanted.items()
-        }
+        self._served = {name: self._prepare(app) for name, app in wanted.items()}
         self._publish()
         if not self._served:
             return
@@ -141,7 +136,7 @@ class Apps:
 
     async def _try(self, app: App) -> Served | None:
         """Start an app; None when an old one is there and the new one does not answer."""
-        fresh = self._prepare(app, 0)
+        fresh = self._prepare(app)
         fresh.child.patient = True
         self._console.say(f"Starting {app.name}")
         try:
@@ -155,8 +150,8 @@ class Apps:
             return None
         return fresh
 
-    def _prepare(self, app: App, port: int) -> Served:
-        holder = _hold(port)
+    def _prepare(self, app: App) -> Served:
+        holder = reserve(HOST)
         port = int(holder.getsockname()[1])
         program = app_program(
             app.name,
@@ -193,16 +188,3 @@ def _answers(port: int, path: str) -> Callable[[], Awaitable[bool]]:
         return await probes.status_of(HOST, port, path) is not None
 
     return is_up
-
-
-def _port_of(url: str) -> int:
-    port = url.rpartition(":")[2]
-    return int(port) if port.isdecimal() and int(port) < 65_536 else 0
-
-
-def _hold(wanted: int) -> socket.socket:
-    """Hold the wanted port where it is free, else another one (0: any)."""
-    try:
-        return reserve(HOST, wanted)
-    except LocalError:
-        return reserve(HOST)

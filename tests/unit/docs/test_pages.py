@@ -31,6 +31,7 @@ OTHER_VARIABLES: Final = {
     "GATELINE_URL",  # written to .gateline/env for other shells
     "GATELINE_METRICS",
     "POSTGRES_PASSWORD",  # of the Compose file
+    "FLASK_APP",  # of Flask's own command
 }
 METHODS: Final = "GET|HEAD|POST|PUT|PATCH|DELETE"
 OWN: Final = frozenset({"/health", "/livez", "/readyz", "/openapi.json", "/metrics"})

@@ -15,7 +15,7 @@ from gateline.local.console import Console
 from gateline.local.data_folder import DataFolder
 from gateline.local.supervisor import Supervisor
 from gateline.policy.services import AppProgram, ProbePolicy, Service
-from gateline.shared.gateway.apps import read_addresses, write_addresses
+from gateline.shared.gateway.apps import read_addresses
 
 PROGRAM = AppProgram("shop:create_app", "/srv")
 WORDS = """
@@ -131,16 +131,3 @@ def test_an_app_that_cannot_be_built_ends_the_first_start(
             await apps.start(_app(tmp_path, "wrong:app"))
 
     assert "ZeroDivisionError" in run(scenario)
-
-
-def test_a_port_that_is_taken_is_exchanged(
-    run: Callable[[Scenario], str], tmp_path: Path, unused_port: int
-) -> None:
-    """A port of an earlier run may belong to somebody else by now."""
-
-    async def scenario(apps: Apps, supervisor: Supervisor) -> None:
-        write_addresses(tmp_path / "data", {"shop": f"http://127.0.0.1:{unused_port}"})
-        await apps.start(_app(tmp_path, "words:red"))
-        assert not apps.served[0].url.endswith(f":{unused_port}")
-
-    run(scenario)
