@@ -81,9 +81,10 @@ async def send_stored(exchange: Exchange, stored: "Stored", age: float) -> None:
 
 def _is_known(exchange: Exchange, status: int, headers: Headers) -> bool:
     """Tell whether the client has this very answer already."""
-    return status == 200 and is_unchanged(
-        exchange.fields, first(headers, b"etag"), first(headers, b"last-modified")
-    )
+    fields = exchange.fields
+    if status != 200 or not (b"if-none-match" in fields or b"if-modified-since" in fields):
+        return False
+    return is_unchanged(fields, first(headers, b"etag"), first(headers, b"last-modified"))
 
 
 async def _respond_unchanged(

@@ -186,7 +186,10 @@ def varying(headers: Headers) -> frozenset[bytes] | None:
 
 def may_use(freshness: Freshness, asked: Directives, now: float) -> Use:
     """Return what may be done for a request with these directives (RFC 9111, 4.2 and 5.2.1)."""
-    age, left = freshness.age(now), freshness.left(now)
+    age = freshness.age(now)
+    left = freshness.lifetime - age
+    if not asked and left > 0 and not freshness.always_validate:
+        return Use.SERVE
     oldest = seconds(asked, "max-age")
     if "no-cache" in asked or freshness.always_validate or (oldest is not None and age > oldest):
         return Use.VALIDATE
@@ -262,6 +265,8 @@ def selecting(
 
     `own` are the identity headers that the gateway adds; a client's own of that name never count.
     """
+    if not names and not rule.vary_on:
+        return ()
     found: dict[bytes, list[bytes]] = {name: [] for name in sorted(names | rule.vary_on)}
     for name, value in headers:
         if name in found and name not in SPOOFABLE:

@@ -75,7 +75,7 @@ class Asking:
         self.asked = _asked(exchange)
         self.is_private = is_private(fields, exchange.identity_headers)
         self.bypasses = (
-            "no-store" in self.asked or exchange.has_body or not _BYPASSING.isdisjoint(fields)
+            "no-store" in self.asked or not exchange.body_done or not _BYPASSING.isdisjoint(fields)
         )
         self.stored: Stored | None = None
         self.knows_address = False

@@ -30,7 +30,8 @@ _OVERHEAD_BYTES: Final = 1024
 class Stored:
     """An answer that is kept; `headers` are as the upstream sent them, as far as they may pass.
 
-    `encoded` holds the compressed forms of the body that were asked for, by coding.
+    `encoded` holds the compressed forms of the body that were asked for, by coding. `counted` is what
+    the storage counts for it (-1: it is kept no longer), with so many `codings`.
     """
 
     route: Route
@@ -42,6 +43,7 @@ class Stored:
     names: frozenset[bytes]
     selected: Selected
     encoded: dict[bytes, bytes] = field(default_factory=dict)
+    codings: int = 0
     counted: int = 0
 
     def weigh(self) -> int:
@@ -95,9 +97,10 @@ class Storage:
         self.weigh(stored)
 
     def weigh(self, stored: Stored) -> None:
-        """Count an answer's bytes anew and make room."""
-        if stored.counted < 0:
-            return  # dropped meanwhile
+        """Count an answer's bytes anew, if they are others, and make room."""
+        if stored.counted < 0 or (stored.counted and stored.codings == len(stored.encoded)):
+            return  # dropped meanwhile, or as it was
+        stored.codings = len(stored.encoded)
         weight = stored.weigh()
         self.bytes += weight - stored.counted
         stored.counted = weight
