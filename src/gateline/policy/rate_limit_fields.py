@@ -8,19 +8,17 @@ of structured fields (RFC 9651): one string for each policy, with integers as pa
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from gateline.policy.gcra import LimitRule
 from gateline.policy.headers import Headers
 
-NAMES = frozenset(
-    {
-        b"ratelimit",
-        b"ratelimit-policy",
-        b"x-ratelimit-limit",
-        b"x-ratelimit-remaining",
-        b"x-ratelimit-reset",
-    }
+CUSTOM_NAMES: Final = frozenset(
+    {b"x-ratelimit-limit", b"x-ratelimit-remaining", b"x-ratelimit-reset"}
 )
+"""The fields by custom: each is said once, of one limit."""
+
+NAMES: Final = CUSTOM_NAMES | {b"ratelimit", b"ratelimit-policy"}
 """The fields that tell of limits: a service's own give way to those of the gateway."""
 
 
@@ -42,11 +40,11 @@ def policy_names(rules: Sequence[LimitRule]) -> list[str]:
     return names
 
 
-def policy_field(rules: Sequence[LimitRule]) -> tuple[bytes, bytes]:
-    """Return RateLimit-Policy: quota `q` in a window of `w` seconds, for each limit."""
+def policy_field(rules: Sequence[LimitRule], names: Sequence[str]) -> tuple[bytes, bytes]:
+    """Return RateLimit-Policy: quota `q` in a window of `w` seconds, for each limit by name."""
     items = (
         f'"{name}";q={rule.limit.requests};w={rule.limit.seconds}'
-        for name, rule in zip(policy_names(rules), rules, strict=True)
+        for name, rule in zip(names, rules, strict=True)
     )
     return b"ratelimit-policy", ", ".join(items).encode("ascii")
 

@@ -76,7 +76,7 @@ def recall(memory: SessionMemory, person: Person, later: float = 0.0) -> Known |
     return memory.recall(person.token, asyncio.get_running_loop().time() + later)
 
 
-def user_of(known: Known | None) -> int | None:
+def user_of(known: Known | None) -> int | str | None:
     """Return whom it knows."""
     return known.identity.user_id if known is not None and known.identity is not None else None
 

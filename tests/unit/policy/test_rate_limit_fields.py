@@ -25,7 +25,7 @@ def test_each_limit_has_a_name_of_its_own() -> None:
 
 def test_the_policy_is_a_list_of_strings_with_parameters() -> None:
     """Quota and window of each limit, as structured fields."""
-    assert policy_field([MINUTE, DAY]) == (
+    assert policy_field([MINUTE, DAY], ["client", "user"]) == (
         b"ratelimit-policy",
         b'"client";q=600;w=60, "user";q=10000;w=86400',
     )
@@ -58,7 +58,10 @@ def test_nobody_is_told_to_come_back_at_once() -> None:
 
 def test_every_field_is_known_as_ours() -> None:
     """What a service says of limits can be told from all other headers."""
-    fields = [policy_field([MINUTE]), state_field([state_item("client")], [Standing(1, 1.0)])]
+    fields = [
+        policy_field([MINUTE], ["client"]),
+        state_field([state_item("client")], [Standing(1, 1.0)]),
+    ]
     fields += custom_fields(MINUTE, Standing(1, 1.0), 0.0)
 
     assert {name for name, _ in fields} == NAMES

@@ -17,6 +17,7 @@ from gateline.edge.credentials.tokens import (
 from gateline.edge.exchange import Exchange, Refused
 from gateline.edge.limits.together import LimitsTogether
 from gateline.policy.credentials import ApiKey, Issuer
+from gateline.policy.rate_limit_fields import CUSTOM_NAMES
 from gateline.policy.reasons import API_KEY_INVALID, BAD_REQUEST, ISSUER_UNAVAILABLE, TOKEN_INVALID
 from gateline.policy.routes import Route
 from gateline.shared.gateway import GatewayPlan
@@ -86,14 +87,14 @@ class KnownCredentials:
         """
         fields = exchange.fields
         if _KEY in route.accept and HEADER in fields:
-            await self._by_key(exchange)
+            await self._by_key(exchange, route)
             return True
         authorization = fields.get(b"authorization")
         if authorization is None or authorization[:7].lower() != _BEARER:
             return False
         return await self._by_token(exchange, route, authorization[7:].strip())
 
-    async def _by_key(self, exchange: Exchange) -> None:
+    async def _by_key(self, exchange: Exchange, route: Route) -> None:
         sent = [value for name, value in exchange.headers if name == HEADER]
         if len(sent) != 1:
             raise Refused(BAD_REQUEST)
@@ -108,6 +109,10 @@ class KnownCredentials:
             waiting = consumer.limits.take(exchange)
             if waiting is not None:
                 await waiting
+            if route.limits:
+                # The lists grow by the route's limits; what is by custom can be said but once.
+                told = exchange.response_headers
+                exchange.response_headers = [pair for pair in told if pair[0] not in CUSTOM_NAMES]
 
     async def _by_token(self, exchange: Exchange, route: Route, raw: bytes) -> bool:
         token = raw.decode("ascii") if raw.isascii() and len(raw) <= MOST_BYTES else ""

@@ -50,18 +50,23 @@ class LimitKeeper:
         found = {name: limits for name, limits in by_route.items() if limits is not None}
         return RouteLimits(found) if found else None
 
-    def together(self, name: str, rules: Sequence[LimitRule]) -> LimitsTogether | None:
-        """Return what decides several limits that must all admit; None for none."""
+    def together(
+        self, name: str, rules: Sequence[LimitRule], names: Sequence[str] = ()
+    ) -> LimitsTogether | None:
+        """Return what decides several limits that must all admit; None for none.
+
+        `name` keeps their counts apart, `names` are those that clients are told.
+        """
         if not rules:
             return None
         counters = [self._counter(name, rules, at) for at in range(len(rules))]
-        return LimitsTogether(self, counters, clock=self._clock)
+        return LimitsTogether(self, counters, names=names, clock=self._clock)
 
     def of_key(self, key: ApiKey) -> LimitsTogether | None:
         """Return what decides the limit of an API key on all routes together, None without one."""
         if key.limit is None:
             return None
-        return self.together(f"key:{key.name}", (replace(key.limit, by="route"),))
+        return self.together(f"key:{key.name}", (replace(key.limit, by="route"),), ("key",))
 
     def settled(self, gateway: "Gateway") -> None:
         """Forget the counters of limits that the version which serves now does not have."""

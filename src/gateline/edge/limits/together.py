@@ -30,7 +30,10 @@ class Decider(Protocol):
 
 
 class LimitsTogether:
-    """Several limits that count the same requests. `clock` gives epoch seconds."""
+    """Several limits that count the same requests. `clock` gives epoch seconds.
+
+    `names` is what clients are told that the limits are called; without them what they go by.
+    """
 
     __slots__ = ("_clock", "_decider", "_items", "_only", "_policy", "counters")
 
@@ -39,15 +42,17 @@ class LimitsTogether:
         decider: Decider,
         counters: Sequence[Counter],
         *,
+        names: Sequence[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         rules = [counter.rule for counter in counters]
+        names = names or policy_names(rules)
         self.counters = tuple(counters)
         self._decider = decider
         self._clock = clock
         self._only = counters[0] if len(counters) == 1 else None
-        self._policy = policy_field(rules)
-        self._items = [state_item(name) for name in policy_names(rules)]
+        self._policy = policy_field(rules, names)
+        self._items = [state_item(name) for name in names]
 
     def take(self, exchange: Exchange) -> Awaitable[None] | None:
         """Count one request; raise Refused now or in what is returned, None when it is decided."""

@@ -49,11 +49,18 @@ rate_limit = "2/hour"
 [[api_keys]]
 name = "clerk"
 sha256 = "{clerk}"
+rate_limit = "50/hour"
 
 [[routes]]
 path = "/keys/*"
 service = "shop"
 accept = ["key"]
+
+[[routes]]
+path = "/limited/*"
+service = "shop"
+accept = ["key"]
+rate_limit = "100/minute"
 
 [[routes]]
 path = "/partners/*"
@@ -156,6 +163,15 @@ def test_a_key_has_a_limit_of_its_own(front: RunningEdge, shop: ScriptedServices
 
     assert statuses == [200, 200, 429]
     assert front.get("/keys/c", [(b"X-API-Key", _KEY)]).status == 200
+
+
+def test_a_key_and_its_route_are_limited_both(front: RunningEdge, shop: ScriptedServices) -> None:
+    """The client is told of each limit, and by custom of the route's alone."""
+    answered = front.get("/limited/a", [(b"X-API-Key", _CLERK)])
+
+    assert answered.values(b"ratelimit-policy") == [b'"key";q=50;w=3600', b'"client";q=100;w=60']
+    assert len(answered.values(b"ratelimit")) == 2
+    assert answered.values(b"x-ratelimit-limit") == [b"100"]
 
 
 def test_a_token_of_the_issuer_opens_what_accepts_it(
