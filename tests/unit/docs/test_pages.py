@@ -32,6 +32,7 @@ OTHER_VARIABLES: Final = {
     "GATELINE_METRICS",
     "POSTGRES_PASSWORD",  # of the Compose file
     "FLASK_APP",  # of Flask's own command
+    "GATELINE_SERVICE",  # told to an app of the gateway file
 }
 METHODS: Final = "GET|HEAD|POST|PUT|PATCH|DELETE"
 OWN: Final = frozenset({"/health", "/livez", "/readyz", "/openapi.json", "/metrics"})
