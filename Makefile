@@ -43,7 +43,7 @@ docs: $(VENV)/.dev ## Regenerate what is written from the code (.env.example, pa
 
 lock: $(VENV)/.dev ## Resolve and hash-lock the requirements anew (LOCKFLAGS=--upgrade)
 	$(LOCK) --output-file requirements/runtime.txt
-	$(LOCK) --extra embedded --group build --output-file requirements/local.txt
+	$(LOCK) --extra embedded --extra http2 --group build --output-file requirements/local.txt
 	$(LOCK) --all-extras --group dev --output-file requirements/dev.txt
 	$(LOCK) --extra embedded --group dev --group bench --output-file requirements/bench.txt
 
