@@ -30,8 +30,8 @@ _OVERHEAD_BYTES: Final = 1024
 class Stored:
     """An answer that is kept; `headers` are as the upstream sent them, as far as they may pass.
 
-    `encoded` holds the compressed forms of the body that were asked for, by coding. `counted` is what
-    the storage counts for it (-1: it is kept no longer), with so many `codings`.
+    `encoded` holds the compressed forms of the body that were asked for, by coding. `counted` is
+    what the storage counts for it (-1: it is kept no longer), with so many `codings`.
     """
 
     route: Route
