@@ -13,6 +13,7 @@ Mode = Literal["well", "busy", "broken", "hanging", "gone"]
 
 _SECONDS = 10.0
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+# Bodies of four bytes, which an answer to HEAD leaves out.
 _ANSWERS = {
     "well": b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nwell",
     "busy": b"HTTP/1.1 503 Busy\r\ncontent-length: 4\r\n\r\nbusy",
@@ -61,6 +62,7 @@ class _Connection(asyncio.Protocol):
     def __init__(self, target: Target) -> None:
         self._target = target
         self._buffer = b""
+        self._is_head = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -80,7 +82,8 @@ class _Connection(asyncio.Protocol):
         if not end or len(rest) < (int(length[1]) if length else 0):
             return
         self._buffer = b""
-        if head.startswith(b"GET /livez"):
+        self._is_head = head.startswith(b"HEAD")
+        if b"gateline-health-check" in head:
             self._target.checks += 1
         else:
             self._target.requests += 1
@@ -94,7 +97,7 @@ class _Connection(asyncio.Protocol):
         self._target.in_flight -= 1
         answer = _ANSWERS.get(self._target.mode)
         if answer is not None:
-            self._transport.write(answer)
+            self._transport.write(answer[:-4] if self._is_head else answer)
         elif self._target.mode == "broken":
             self.reset()
 

@@ -1,7 +1,7 @@
 """Active health checks, and the look at a target before it is let in again."""
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from gateline.edge.upstream import Client, UpstreamError
 from gateline.edge.upstreams.target import Target
@@ -10,6 +10,9 @@ from gateline.policy.services import ProbePolicy, Service
 if TYPE_CHECKING:
     from gateline.edge.upstreams.choosing import Draw
     from gateline.edge.upstreams.upstream import Upstream
+
+_LOOK_SECONDS: Final = 2.0
+_UNAVAILABLE: Final = (502, 503, 504)
 
 
 class Prober(Protocol):
@@ -32,32 +35,43 @@ class ClientProber:
 
     async def is_well(self, target: Target, policy: ProbePolicy) -> bool:
         """Ask for the path of the policy."""
-        until = asyncio.get_running_loop().time() + policy.timeout
+        status = await self._status(target, b"GET", policy.path, policy.timeout)
+        return status is not None and 200 <= status < 400
+
+    async def reaches(self, service: Service, target: Target) -> bool:
+        """Ask for the health check's path where there is one, else whether anything answers.
+
+        Taking a connection is not enough: a process that hangs does, for its kernel does.
+        """
+        if service.probe is not None:
+            return await self.is_well(target, service.probe)
+        within = min(service.timeout, _LOOK_SECONDS)
+        try:
+            # A new connection: one of the pool may be left over from better times.
+            await target.pool.check(asyncio.get_running_loop().time() + within)
+        except UpstreamError:
+            return False
+        status = await self._status(target, b"HEAD", "/", within)
+        return status is not None and status not in _UNAVAILABLE
+
+    async def _status(self, target: Target, method: bytes, path: str, seconds: float) -> int | None:
+        """Return the status of a whole answer, None when there is none in time."""
+        until = asyncio.get_running_loop().time() + seconds
         try:
             async with asyncio.timeout_at(until):  # the deadline of `send` ends with the head
                 response = await self._client.send(
                     target.pool,
-                    b"GET",
-                    policy.path.encode("ascii"),
+                    method,
+                    path.encode("ascii"),
                     [(b"user-agent", b"gateline-health-check")],
                     deadline=until,
-                    connect_timeout=policy.timeout,
-                    read_timeout=policy.timeout,
+                    connect_timeout=seconds,
+                    read_timeout=seconds,
                 )
                 await response.read()
         except (UpstreamError, TimeoutError):
-            return False
-        return 200 <= response.status < 400
-
-    async def reaches(self, service: Service, target: Target) -> bool:
-        """Ask for the health check's path where there is one, else open a connection."""
-        if service.probe is not None:
-            return await self.is_well(target, service.probe)
-        try:
-            await target.pool.check(asyncio.get_running_loop().time() + service.connect_timeout)
-        except UpstreamError:
-            return False
-        return True
+            return None
+        return response.status
 
 
 async def watch(upstream: "Upstream", prober: Prober, policy: ProbePolicy, draw: "Draw") -> None:

@@ -1,6 +1,7 @@
 """Health checks over real connections."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -19,7 +20,8 @@ def _ask(
     seen = bytearray()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        seen.extend(await reader.readuntil(b"\r\n\r\n"))
+        with contextlib.suppress(EOFError):  # one that only looks whether it may connect
+            seen.extend(await reader.readuntil(b"\r\n\r\n"))
         if answer is not None:
             writer.write(answer)
         await reader.read()
@@ -66,11 +68,24 @@ def test_a_good_answer_in_time(answer: bytes | None, well: bool) -> None:
     assert b"user-agent: gateline-health-check" in seen
 
 
-def test_a_target_is_reached_when_it_takes_a_connection() -> None:
-    """Without a health check an open connection is enough, and no request is sent."""
-    service = Service("shop", ())
-    said, seen = _ask(None, lambda prober, target: prober.reaches(service, target))
-    assert (said, seen) == (True, b"")
+@pytest.mark.parametrize(
+    ("answer", "reached"),
+    [
+        (_status(404), True),
+        (_status(500), True),
+        (_status(200), True),
+        (_status(503), False),
+        (b"lalala\r\n\r\n", False),
+        (None, False),
+    ],
+)
+def test_a_target_is_reached_when_it_answers(answer: bytes | None, reached: bool) -> None:
+    """Without a health check any answer will do, but none that says "not now"."""
+    service = Service("shop", (), timeout=0.5)
+    head = answer.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if answer is not None else None
+    said, seen = _ask(head, lambda prober, target: prober.reaches(service, target))
+    assert said is reached
+    assert seen.startswith(b"HEAD / HTTP/1.1\r\n")
 
 
 def test_a_target_with_a_health_check_must_pass_it() -> None:
