@@ -85,6 +85,7 @@ def test_a_client_is_told_where_it_stands(edges: list[RunningEdge]) -> None:
     assert last.values(b"x-ratelimit-remaining") == [b"0"]
     assert 1 <= int(last.values(b"retry-after")[0]) <= 1200
     assert last.reason == "limit_spent"
+    assert last.json()["details"]["retry_after"] == int(last.values(b"retry-after")[0])
 
 
 def test_without_the_store_each_edge_admits_its_part(

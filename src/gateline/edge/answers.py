@@ -74,5 +74,5 @@ def _error_body(exchange: Exchange, refused: Refused) -> dict[str, Any]:
     return {
         "error": reason.error,
         "message": refused.message or reason.message,
-        "details": {"reason": reason.code, "request_id": exchange.request_id},
+        "details": {"reason": reason.code, "request_id": exchange.request_id, **refused.details},
     }

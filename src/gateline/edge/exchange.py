@@ -3,7 +3,7 @@
 import asyncio
 import random
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,15 +28,23 @@ _BODILESS: Final = (None, b"0")
 
 
 class Refused(Exception):
-    """The edge itself answers this request: `reason` says why, `headers` go with the answer."""
+    """The edge itself answers this request: `reason` says why, `headers` go with the answer.
+
+    `details` are added to those of the body.
+    """
 
     def __init__(
-        self, reason: Reason, headers: Headers | None = None, message: str | None = None
+        self,
+        reason: Reason,
+        headers: Headers | None = None,
+        message: str | None = None,
+        details: Mapping[str, int | str] | None = None,
     ) -> None:
         super().__init__(reason.code)
         self.reason = reason
         self.headers = headers or []
         self.message = message
+        self.details = details or {}
 
 
 class ClientGone(Exception):

@@ -113,6 +113,7 @@ class ValkeyStore:
                 await self._ask_together(batch)
         finally:
             self._asking = None
+            self._refuse_all(TimeoutError())
 
     async def _ask_together(
         self, batch: Sequence[tuple[Question, "asyncio.Future[Answer]"]]

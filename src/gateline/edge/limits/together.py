@@ -127,8 +127,7 @@ class LimitsTogether:
         self._tell(exchange, standings, admitted)
         if not admitted:
             wait = retry_after(shares[-1].retry_after(now))
-            message = f"Too many requests. Wait {wait[1].decode('ascii')} s before the next one."
-            raise Refused(LIMIT_SPENT, [wait], message)
+            raise Refused(LIMIT_SPENT, [wait], details={"retry_after": int(wait[1])})
 
     def _tell(self, exchange: Exchange, standings: Sequence[Standing], admitted: bool) -> None:
         """Add the fields of all limits, and those by custom of the one that is nearest its end."""
