@@ -113,17 +113,22 @@ def compose(
     tracer = Tracer.from_environment(os.environ)
     description = Description(client, _processes(upstreams), gateway.door.routes, plan.services)
 
+    renewer = _renewer(settings, client, upstreams)
+
     def follow(version: Gateway) -> None:
         health.services = _asked(version, ours)
         processes = _processes(version.upstreams)
         description.follow(processes, version.door.routes, version.plan.services)
+        auth = version.upstreams.get(_AUTH)
+        if renewer is not None and auth is not None:
+            renewer.auth = auth.targets[0].pool
 
     pipeline = Pipeline(
         gateway,
         sessions=sessions,
         forwarder=Forwarder(
             client,
-            renewer=_renewer(settings, client, upstreams),
+            renewer=renewer,
         ),
         recorder=recorder,
         in_flight=in_flight,

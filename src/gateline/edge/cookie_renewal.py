@@ -29,7 +29,8 @@ _log = logging.getLogger(__name__)
 class CookieRenewer:
     """Asks auth for the tokens that follow those near their end, once for all who use one.
 
-    `within_seconds` is how near; `clock` gives epoch seconds.
+    `within_seconds` is how near; `clock` gives epoch seconds. `auth` is whom it asks; assign
+    another one when the gateway changes.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class CookieRenewer:
         clock: "Callable[[], float]",
     ) -> None:
         self._client = client
-        self._auth = auth
+        self.auth = auth
         self._key = service_key.encode()
         self._within = within_seconds
         self._clock = clock
@@ -80,7 +81,7 @@ class CookieRenewer:
     async def _ask(self, token: str) -> tuple[str, int]:
         body = json.dumps({"token": token}).encode()
         response = await self._client.send(
-            self._auth,
+            self.auth,
             b"POST",
             _PATH,
             [(b"x-service-key", self._key), (b"content-type", b"application/json")],

@@ -172,6 +172,12 @@ _HEALTH: Final = _object(
     redis=_STATE,
     timestamp={"type": "string", "format": "date-time"},
     version=dict(_TEXT),
+    config=_object(
+        version=dict(_TEXT),
+        age_seconds={"type": "number"},
+        path={"type": ["string", "null"]},
+        refused={"type": ["object", "null"]},
+    ),
     upstreams={
         "type": "object",
         "additionalProperties": _object(status={"enum": ["healthy", "unhealthy", "unreachable"]}),

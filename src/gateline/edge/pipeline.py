@@ -116,10 +116,12 @@ class Pipeline:
         door = gateway.door
         self._admit(exchange, scope, door)
         match = door.routes.match(exchange.method, exchange.host, exchange.path, exchange.fields)
-        if door.speaks_cors and b"origin" in exchange.fields:
-            exchange.speaks_cors = True
-            if await self._answer_preflight(exchange, match.route):
-                return
+        if (
+            door.speaks_cors
+            and b"origin" in exchange.fields
+            and await self._answer_preflight(exchange, match.route)
+        ):
+            return
         route = match.route
         if route is None:
             raise _unmatched(match)
@@ -200,6 +202,9 @@ class Pipeline:
         if asks:
             route = door.routes.match(method or "", exchange.host, exchange.path, fields).route
         cors = door.cors if route is None or route.cors is None else route.cors
+        if not cors.origins:
+            return False  # then what the service says about other origins is passed on
+        exchange.speaks_cors = True
         if asks:
             names = _header(fields, b"access-control-request-headers")
             granted = preflight_headers(cors, origin, method=method or "", names=names)

@@ -214,6 +214,9 @@ class Reloader:
                 gateway = self._steps.build(plan, compiled)
             except (ConfigError, ValueError, OSError) as error:
                 self._refuse(*_told(error))
+            except Exception as error:  # noqa: BLE001 # our own fault must not end the watch
+                _log.exception("the gateway file could not be read")
+                self._refuse(*_told(error))
             else:
                 self._accept(gateway, text)
                 # A version has no cycles: nobody needs to look for garbage in it.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from edge_people import People, edge_environment
 from running_edge import RunningEdge
-from scripted_services import ScriptedServices, hang
+from scripted_services import ScriptedServices, answer, hang
 
 FILE = """
 [gateway]
@@ -152,8 +152,8 @@ def test_a_redirect_is_answered_at_the_door(
     own_edge: RunningEdge, services: ScriptedServices, path: str, status: int, location: bytes
 ) -> None:
     """Nobody has to log in to be sent elsewhere, and no service hears of it."""
-    answer = own_edge.get(path)
-    assert (answer.status, answer.values(b"location"), answer.body) == (status, [location], b"")
+    said = own_edge.get(path)
+    assert (said.status, said.values(b"location"), said.body) == (status, [location], b"")
     assert services.requests == []
 
 
@@ -203,6 +203,7 @@ def test_a_route_waits_as_long_as_it_says(
         ("/partners/x", APP, None),
         ("/public/x", ANYBODY, b"*"),
         ("/no/such/route", APP, b"https://app.example.org"),
+        ("/no/such/route", ANYBODY, None),
     ],
 )
 def test_pages_of_others_read_by_the_routes_rule(
@@ -214,8 +215,32 @@ def test_pages_of_others_read_by_the_routes_rule(
 ) -> None:
     """A route's CORS takes the place of the gateway's; refusals can be read as well."""
     del services
-    answer = own_edge.get(path, [origin])
-    assert answer.values(b"access-control-allow-origin") == ([allowed] if allowed else [])
+    said = own_edge.get(path, [origin])
+    assert said.values(b"access-control-allow-origin") == ([allowed] if allowed else [])
+
+
+def test_without_a_rule_the_service_decides_who_may_read(
+    redis_url: str, services: ScriptedServices, tmp_path: Path
+) -> None:
+    """The CORS of one route says nothing about another."""
+    shop = f"http://127.0.0.1:{services.ports['events']}"
+    own = (b"access-control-allow-origin", b"https://of-the-service.example")
+    services.on("/plain/x", answer(200, headers=[own]))
+    services.on("/ruled/x", answer(200, headers=[own]))
+    (tmp_path / "gateline.toml").write_text(
+        f'[gateway]\nplatform = false\n[services.shop]\nurl = "{shop}"\n'
+        '[[routes]]\npath = "/plain/*"\nservice = "shop"\nauth = "none"\n'
+        '[[routes]]\npath = "/ruled/*"\nservice = "shop"\nauth = "none"\n'
+        'cors = { origins = ["https://app.example.org"] }\n'
+    )
+    edge = RunningEdge(tmp_path, edge_environment(redis_url))
+    edge.start()
+    try:
+        assert edge.get("/plain/x", [APP]).values(own[0]) == [own[1]]
+        assert edge.get("/ruled/x", [APP]).values(own[0]) == [APP[1]]
+        assert edge.get("/ruled/x", [ANYBODY]).values(own[0]) == []
+    finally:
+        edge.stop()
 
 
 def test_a_preflight_is_answered_for_the_method_it_announces(

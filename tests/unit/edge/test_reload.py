@@ -47,6 +47,8 @@ class Worker:
         self.loaded.append(text)
         if text == "bad":
             raise GatewayFileError([FileProblem(self.path, 3, "routes[1].auth", "is not known")])
+        if text == "our fault":
+            raise RuntimeError("a bug")
         if text == "unusable":
             raise ValueError("no such certificate")
         return plan_named(text or "built-in", None if text is None else self.path)
@@ -159,12 +161,13 @@ def test_a_bad_file_is_refused_and_the_old_one_serves(
     assert f"{FILE} is not taken; configuration one serves on" in caplog.text
 
 
-def test_what_cannot_be_built_is_refused_too(worker: Worker) -> None:
-    """A certificate that is not there is found only when the version is made."""
+@pytest.mark.parametrize("text", ["unusable", "our fault"])
+def test_what_cannot_be_built_is_refused_too(worker: Worker, text: str) -> None:
+    """A certificate that is not there is found only when the version is made; so are our bugs."""
 
     async def scenario() -> None:
         reloader = worker.start()
-        worker.write("unusable")
+        worker.write(text)
         await reloader.look()
         assert worker.serving == "one"
         assert reloader.report()["refused"]["problems"] == ["file"]
