@@ -209,7 +209,6 @@ def _gauge(parts: Parts) -> None:
     record.SOCKETS.set(parts.entrance.open_sockets)
     record.OPEN_FILES.set(record.open_files())
     parts.services.publish()
-    for pool in parts.client.pools:
-        name = str(pool.target)
-        record.UPSTREAM_CONNECTIONS.labels(name, "in_use").set(pool.in_use)
-        record.UPSTREAM_CONNECTIONS.labels(name, "idle").set(pool.idle)
+    for name, (in_use, idle) in parts.client.connections().items():
+        record.UPSTREAM_CONNECTIONS.labels(name, "in_use").set(in_use)
+        record.UPSTREAM_CONNECTIONS.labels(name, "idle").set(idle)

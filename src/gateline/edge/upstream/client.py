@@ -20,17 +20,29 @@ class Client:
     event loop and close it with `aclose`.
     """
 
-    __slots__ = ("_limits", "_pools", "_tls")
+    __slots__ = ("_limits", "_names", "_pools", "_tls")
 
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = Limits() if limits is None else limits
         self._pools: dict[tuple[Target, Limits], Pool] = {}
         self._tls = TlsContexts()
+        self._names: set[str] = set()
 
     @property
     def pools(self) -> list[Pool]:
         """List the pools that this client has made."""
         return list(self._pools.values())
+
+    def connections(self) -> dict[str, tuple[int, int]]:
+        """Count the connections in use and the idle ones by target.
+
+        Targets that are not used any more stay, with none: a figure must not freeze at its last.
+        """
+        found = dict.fromkeys(self._names, (0, 0))
+        for pool in self._pools.values():
+            in_use, idle = found[str(pool.target)]
+            found[str(pool.target)] = in_use + pool.open - pool.idle, idle + pool.idle
+        return found
 
     def pool(self, target: Target, limits: Limits | None = None) -> Pool:
         """Return the pool of `target`, made on first use.
@@ -41,6 +53,7 @@ class Client:
         pool = self._pools.get((target, limits))
         if pool is None:
             pool = self._pools[target, limits] = _new_pool(target, limits)
+            self._names.add(str(target))
         return pool
 
     def pool_for(self, service: Service, endpoint: Endpoint) -> Pool:

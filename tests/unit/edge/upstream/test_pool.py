@@ -62,6 +62,10 @@ def test_retaining_some_pools_closes_the_others(run: Run, serve: Serve, until: A
             await client.retain({pools[0]}, 1.0)
             assert client.pools == pools[:1]
             assert [pool.open for pool in pools] == [1, 0, 0]
+            counts = client.connections()
+            assert counts == {str(kept.target): (0, 1), str(gone.target): (0, 0)} | {
+                str(shared.target): (0, 0)
+            }
             await until(lambda: gone.open == 0)
 
     run(scenario())
