@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import Callable
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -15,17 +16,26 @@ _PATIENCE_SECONDS = 300.0
 _PASSING = ("starting up", "shutting down", "in recovery", "too many", "slots are reserved")
 
 
-async def answers_ready(host: str, port: int, *, name: str = "localhost") -> bool:
+async def answers_ready(
+    host: str, port: int, *, name: str = "localhost", tls: bool = False
+) -> bool:
     """Tell whether `GET /readyz` is answered with 200; `name` goes into the Host header."""
-    return await status_of(host, port, "/readyz", name=name) == _OK
+    return await status_of(host, port, "/readyz", name=name, tls=tls) == _OK
 
 
-async def status_of(host: str, port: int, path: str, *, name: str = "localhost") -> int | None:
-    """Return the status with which a GET is answered, None when there is no answer."""
+async def status_of(
+    host: str, port: int, path: str, *, name: str = "localhost", tls: bool = False
+) -> int | None:
+    """Return the status with which a GET is answered, None when there is no answer.
+
+    With `tls` whatever certificate is shown is taken: it is ours, and for another name.
+    """
     request = f"GET {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n"
     with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
         async with asyncio.timeout(_PROBE_SECONDS):
-            reader, writer = await asyncio.open_connection(host, port)
+            reader, writer = await asyncio.open_connection(
+                host, port, ssl=_unverified() if tls else None
+            )
             try:
                 writer.write(request.encode())
                 status = await reader.readuntil(b"\r\n")
@@ -34,6 +44,13 @@ async def status_of(host: str, port: int, path: str, *, name: str = "localhost")
         words = status.split(b" ", 2)
         return int(words[1]) if len(words) > 1 and words[1].isdigit() else None
     return None
+
+
+def _unverified() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 async def wait_for_database(url: str, say: Callable[[str], None]) -> None:

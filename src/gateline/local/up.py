@@ -163,8 +163,10 @@ class Platform:
         allowed = [name for name in self._plan.settings.allowed_hosts if "*" not in name]
         name = allowed[0].removeprefix(".") if allowed else "localhost"
 
+        tls = port == self._plan.ports["edge"] and self._plan.gateway.tls is not None
+
         async def is_ready() -> bool:
-            return await probes.answers_ready(reachable, port, name=name)
+            return await probes.answers_ready(reachable, port, name=name, tls=tls)
 
         return is_ready
 
@@ -195,7 +197,8 @@ class Platform:
     def _url(self, name: str) -> str:
         host = self._plan.settings.metrics_host if name == "metrics" else self._plan.host(name)
         shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)
-        return f"http://{shown}:{self._plan.ports[name]}"
+        tls = name == "edge" and self._plan.gateway.tls is not None
+        return f"{'https' if tls else 'http'}://{shown}:{self._plan.ports[name]}"
 
     async def _banner(self, prepared: Prepared) -> str:
         settings = self._plan.settings

@@ -1,9 +1,12 @@
 """Asking whether something answers."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
+from certificates import Authority, server_context
 
 from gateline.local import probes
 from gateline.local.engines import Postgres
@@ -22,6 +25,15 @@ from gateline.local.errors import LocalError
 def test_ready_is_what_answers_200(answer: bytes, ready: bool) -> None:
     """Anything else, silence included, is not ready."""
     assert asyncio.run(_probe(answer)) is ready
+
+
+def test_an_edge_with_tls_is_asked_by_tls(tmp_path: Path) -> None:
+    """Whatever name its certificate has; without TLS it cannot be asked."""
+    context = server_context(Authority(tmp_path).issue("shop.example.com"))
+    answer = b"HTTP/1.1 200 OK\r\n\r\n"
+
+    assert asyncio.run(_probe(answer, context)) is True
+    assert asyncio.run(_probe(answer, context, tls=False)) is False
 
 
 def test_nobody_listening_is_not_ready(unused_port: int) -> None:
@@ -111,13 +123,14 @@ def test_a_place_is_shown_without_password(url: str, place: str) -> None:
     assert probes.place(url) == place
 
 
-async def _probe(answer: bytes) -> bool:
+async def _probe(answer: bytes, context: ssl.SSLContext | None = None, *, tls: bool = True) -> bool:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(answer)
         writer.close()
         await writer.wait_closed()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as server:
         port = server.sockets[0].getsockname()[1]
-        return await probes.answers_ready("127.0.0.1", port)
+        tls = tls and context is not None
+        return await probes.answers_ready("127.0.0.1", port, tls=tls)
