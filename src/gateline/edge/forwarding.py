@@ -31,6 +31,7 @@ DEADLINE: Final = b"x-gateline-deadline"
 _STREAM_SECONDS: Final = 3600.0
 _CREDENTIALS: Final = frozenset({b"authorization", b"cookie"})
 _AUTHORIZATION: Final = frozenset({b"authorization"})
+_TRACE: Final = frozenset({b"traceparent", b"tracestate"})
 _NOTHING: Final[frozenset[bytes]] = frozenset()
 
 
@@ -67,7 +68,7 @@ class Forwarder:
             try:
                 response, target = await self._attempts.ask(exchange, outgoing)
             except UpstreamError as error:
-                raise Refused(REASONS[error.reason]) from error
+                raise _refusal(error) from error
             finally:
                 exchange.upstream_seconds = perf_counter() - asked
             try:
@@ -79,6 +80,12 @@ class Forwarder:
         finally:
             if slots is not None:
                 slots.leave()
+
+
+def _refusal(error: UpstreamError) -> Refused:
+    """Return the answer to a request that no service answered."""
+    reason = REASONS[error.reason]
+    return Refused(reason, [(b"retry-after", b"1")] if reason.status == 503 else None)
 
 
 def _outgoing(
@@ -142,8 +149,11 @@ def request_headers(exchange: Exchange, route: Route) -> Headers:
         (b"x-forwarded-host", fields[b"host"]),
         (b"x-request-id", request_id),
     )
-    if b"traceparent" not in fields:
-        headers.append((b"traceparent", exchange.traceparent()))
+    if b"traceparent" in fields:
+        if exchange.continues_trace(headers):
+            return headers
+        headers = [pair for pair in headers if pair[0] not in _TRACE]
+    headers.append((b"traceparent", exchange.traceparent()))
     return headers
 
 

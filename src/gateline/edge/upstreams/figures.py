@@ -56,11 +56,12 @@ CONCURRENCY_REFUSED: Final = Counter(
 
 
 class Figures:
-    """Hands on what upstreams count; Prometheus gets the differences, not one update a request."""
+    """Hands on what upstreams count: what is the same as a second ago costs a comparison."""
 
     def __init__(self) -> None:
         self._told: dict[tuple[Counter, tuple[str, ...]], int] = {}
-        self._targets: set[tuple[str, str]] = set()
+        self._targets: dict[tuple[str, str], str] = {}
+        self._breakers: dict[str, BreakerState] = {}
 
     def publish(self, upstreams: Iterable[Upstream], now: float) -> None:
         """Tell how every upstream stands; `now` is the event loop's time."""
@@ -78,9 +79,7 @@ class Figures:
             self._count(EJECTIONS, (name, target), count)
         breaker, slots = upstream.breaker, upstream.slots
         if breaker is not None:
-            state = breaker.state(now)
-            for one in BreakerState:
-                BREAKERS.labels(name, one.value).set(int(one is state))
+            self._publish_breaker(name, breaker.state(now))
             self._count(BREAKERS_OPENED, (name,), breaker.opened_total)
         if slots is not None:
             CONCURRENCY.labels(name, "in_use").set(slots.in_use)
@@ -93,13 +92,20 @@ class Figures:
             for upstream in upstreams
             for target in upstream.targets
         }
-        for service, target in self._targets - known.keys():
+        for service, target in self._targets.keys() - known.keys():
             for state in TARGET_STATES:
                 TARGETS.labels(service, target, state).set(0)
         for (service, target), stands in known.items():
-            for state in TARGET_STATES:
-                TARGETS.labels(service, target, state).set(int(state == stands))
-        self._targets = set(known)
+            if self._targets.get((service, target)) != stands:
+                for state in TARGET_STATES:
+                    TARGETS.labels(service, target, state).set(int(state == stands))
+        self._targets = known
+
+    def _publish_breaker(self, name: str, stands: BreakerState) -> None:
+        if self._breakers.get(name) is not stands:
+            self._breakers[name] = stands
+            for state in BreakerState:
+                BREAKERS.labels(name, state.value).set(int(state is stands))
 
     def _count(self, counter: Counter, labels: tuple[str, ...], total: int) -> None:
         """Add what came since the last time; a counter that was begun anew counts from 0."""
