@@ -23,6 +23,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 _TRACE_ID: Final = re.compile(r"(?!0{32})[0-9a-f]{32}")
+_TRACEPARENT: Final = re.compile(
+    rb"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?"
+)
 _bits: Final = random.Random().getrandbits  # noqa: S311 - ids, not secrets
 _BODILESS: Final = (None, b"0")
 
@@ -169,6 +172,18 @@ class Exchange:
     def own_seconds(self, seconds: float) -> float:
         """Return how much of these seconds, the whole time so far, was spent in the edge itself."""
         return max(0.0, seconds - self.upstream_seconds - self.client_seconds)
+
+    def continues_trace(self, headers: Headers) -> bool:
+        """Tell whether exactly one of the headers is a trace context, and then belong to its trace.
+
+        What cannot be read must not be passed on (W3C Trace Context, sections 3.2.2 and 4.2).
+        """
+        told = [value for name, value in headers if name == b"traceparent"]
+        match = _TRACEPARENT.fullmatch(told[0]) if len(told) == 1 else None
+        if match is None or (match[1] == b"00" and match[3] is not None):
+            return False
+        self.trace_id = match[2].decode("ascii")
+        return True
 
     def traceparent(self) -> bytes:
         """Return the trace context for the service (W3C Trace Context, section 3.2).

@@ -5,6 +5,8 @@ import re
 import pytest
 from edge_exchange import Answered, exchange_for
 
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
 
 @pytest.mark.parametrize(
     ("headers", "comes"),
@@ -33,6 +35,31 @@ def test_a_trace_begins_under_the_request_id_where_it_can(request_id: str, kept:
     assert re.fullmatch(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-00", trace)
     assert (trace[3:35] == request_id) is kept
     assert exchange.trace_id == trace[3:35]
+
+
+@pytest.mark.parametrize(
+    ("told", "continues"),
+    [
+        ([f"00-{TRACE}-00f067aa0ba902b7-01"], True),
+        ([f"cc-{TRACE}-00f067aa0ba902b7-01"], True),
+        ([f"cc-{TRACE}-00f067aa0ba902b7-01-what-comes-later"], True),
+        ([f"00-{TRACE}-00f067aa0ba902b7-01-x"], False),
+        ([f"cc-{TRACE}-00f067aa0ba902b7-01x"], False),
+        ([f"ff-{TRACE}-00f067aa0ba902b7-01"], False),
+        ([f"00-{TRACE.upper()}-00f067aa0ba902b7-01"], False),
+        ([f"00-{'0' * 32}-00f067aa0ba902b7-01"], False),
+        ([f"00-{TRACE}-{'0' * 16}-01"], False),
+        ([f"00-{TRACE}-00f067aa0ba902b7-01"] * 2, False),
+        (["\xff"], False),
+        ([], False),
+    ],
+)
+def test_only_a_whole_trace_context_is_continued(told: list[str], continues: bool) -> None:
+    """W3C Trace Context, 3.2.2: one header, a known or later form, no ids of zeros."""
+    exchange = exchange_for(Answered())
+    headers = [(b"traceparent", one.encode("latin-1")) for one in told]
+    assert exchange.continues_trace(headers) is continues
+    assert exchange.trace_id == (TRACE if continues else "")
 
 
 def test_own_time_is_what_nobody_else_took() -> None:

@@ -156,16 +156,21 @@ def test_a_service_learns_until_when_its_answer_counts(
 
 
 def test_a_trace_is_continued_or_begun(edge: RunningEdge, services: ScriptedServices) -> None:
-    """A traceparent passes unchanged; without one a trace begins under the request's id."""
+    """A traceparent passes unchanged; without a sound one a trace begins under the request's id."""
     parent = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     edge.get("/", [(b"Traceparent", parent), (b"Tracestate", b"a=b")])
     edge.get("/", [(b"X-Request-ID", b"0af7651916cd43dd8448eb211c80319c")])
     edge.get("/", [(b"X-Request-ID", b"not-a-trace-id")])
-    continued, begun, other = (one.values(b"traceparent")[0] for one in services.requests)
+    edge.get("/", [(b"Traceparent", b"nonsense"), (b"Tracestate", b"a=b")])
+    continued, begun, other, restarted = (
+        one.values(b"traceparent")[0] for one in services.requests
+    )
     assert continued == parent
     assert services.requests[0].values(b"tracestate") == [b"a=b"]
     assert re.fullmatch(rb"00-0af7651916cd43dd8448eb211c80319c-[0-9a-f]{16}-00", begun)
     assert re.fullmatch(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-00", other)
+    assert re.fullmatch(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-00", restarted)
+    assert services.requests[3].values(b"tracestate") == []
 
 
 def test_header_bytes_pass_unchanged(edge: RunningEdge, services: ScriptedServices) -> None:
