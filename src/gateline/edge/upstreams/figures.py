@@ -69,6 +69,11 @@ class Figures:
         for upstream in unique:
             self._publish_service(upstream, now)
         self._publish_targets(unique)
+        with_breaker = {one.service.name for one in unique if one.breaker is not None}
+        for name in self._breakers.keys() - with_breaker:
+            del self._breakers[name]
+            for state in BreakerState:
+                BREAKERS.labels(name, state.value).set(0)
 
     def _publish_service(self, upstream: Upstream, now: float) -> None:
         name = upstream.service.name

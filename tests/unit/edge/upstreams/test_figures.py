@@ -64,6 +64,9 @@ def test_a_target_that_left_is_in_no_state() -> None:
     upstream.targets = upstream.targets[:1]
     figures.publish([upstream], 0.0)
     assert _value("upstream_targets", upstream, target="b", state="available") == 0
+    figures.publish([], 0.0)
+    assert _value("upstream_targets", upstream, target="a", state="available") == 0
+    assert _value("breakers", upstream, state="closed") == 0
 
 
 def test_places_under_a_concurrency_limit() -> None:
