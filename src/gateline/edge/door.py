@@ -1,0 +1,147 @@
+"""At the door: is this a request at all, which other origins may read, who may come near.
+
+What only few routes ask for is looked up once for a request (`Gateway.special`).
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from gateline.edge import answers
+from gateline.edge.exchange import Exchange, Refused, Scope
+from gateline.edge.gateway import Door, Special
+from gateline.policy.admission import host_name, refuse_head, refuse_host
+from gateline.policy.clients import client_behind, is_trusted, refuse_address
+from gateline.policy.cors import answer_headers, preflight_headers
+from gateline.policy.headers import Headers
+from gateline.policy.paths import PathRefused, canonical
+from gateline.policy.reasons import (
+    HEADERS_TOO_LARGE,
+    METHOD_NOT_ALLOWED,
+    NO_ROUTE,
+    PATH_NOT_ALLOWED,
+)
+from gateline.policy.routes import Match, Route
+
+_MOST_HOSTS: Final = 1024
+_PROBES: Final = frozenset({"/health", "/livez", "/readyz"})
+
+
+def admit(exchange: Exchange, scope: Scope, door: Door) -> None:
+    """Check the head of a request and fill in host, path and whose it is; raises Refused."""
+    reason = refuse_head(exchange.method, exchange.headers, exchange.fields)
+    if reason is not None:
+        raise Refused(reason)
+    if door.most_headers is not None and len(exchange.headers) > door.most_headers:
+        raise Refused(HEADERS_TOO_LARGE)
+    if door.trusted_proxies:
+        _believe_proxy(exchange, door)
+    raw = exchange.fields[b"host"]
+    exchange.host = door.names.get(raw) or _name_of(raw, door)
+    # Probes ask by address, so the edge's own state is told under any name.
+    if door.allowed_hosts and scope["path"] not in _PROBES:
+        reason = refuse_host(exchange.host, door.allowed_hosts)
+        if reason is not None:
+            raise Refused(reason)
+    try:
+        exchange.path = canonical(
+            scope["raw_path"], encoded_slashes=door.slashes_in_segments
+        ).decode("ascii")
+    except PathRefused as error:
+        raise Refused(PATH_NOT_ALLOWED, message=f"Not a path we take: {error}.") from error
+
+
+def _name_of(host: bytes, door: Door) -> str:
+    """Return the name of a Host header, and remember it: only few are asked for, and often."""
+    if len(door.names) >= _MOST_HOSTS:
+        door.names.clear()
+    name = door.names[host] = host_name(host)
+    return name
+
+
+def _believe_proxy(exchange: Exchange, door: Door) -> None:
+    """Take address, scheme and host from a load balancer that is listed."""
+    if not is_trusted(exchange.client, door.trusted_proxies):
+        return
+    fields = exchange.fields
+    client = client_behind(
+        door.trusted_proxies,
+        forwarded_for=_header(fields, b"x-forwarded-for") or "",
+        forwarded_proto=_header(fields, b"x-forwarded-proto") or "",
+        forwarded_host="",  # the Host header decides: it is the one that was checked
+    )
+    exchange.client = client.address or exchange.client
+    exchange.scheme = client.scheme or exchange.scheme
+
+
+async def answer_preflight(exchange: Exchange, route: Route | None) -> bool:
+    """Answer a browser that asks whether it may ask; else note what the answer will carry.
+
+    A preflight has no credentials by design, so it comes before anybody looks for a session.
+    It is decided by the route of the request that it announces.
+    """
+    fields, door = exchange.fields, exchange.gateway.door
+    origin = _header(fields, b"origin") or ""
+    method = _header(fields, b"access-control-request-method")
+    asks = exchange.method == "OPTIONS" and method is not None
+    if asks:
+        route = door.routes.match(method or "", exchange.host, exchange.path, fields).route
+    cors = door.cors if route is None or route.cors is None else route.cors
+    if not cors.origins:
+        return False  # then what the service says about other origins is passed on
+    exchange.speaks_cors = True
+    if asks:
+        names = _header(fields, b"access-control-request-headers")
+        granted = preflight_headers(cors, origin, method=method or "", names=names)
+        if granted is not None:
+            exchange.route = route
+            await answers.send_whole(exchange, 204, _encoded(granted), b"")
+            return True
+    exchange.response_headers = _encoded(answer_headers(cors, origin))
+    return False
+
+
+async def answer_special(exchange: Exchange, special: Special, match: Match) -> bool:
+    """Do what few routes ask for at the door; tell whether the request is answered by it."""
+    route = special.route
+    if special.guards_addresses:
+        reason = refuse_address(exchange.client, allow=route.allow_ips, deny=route.deny_ips)
+        if reason is not None:
+            raise Refused(reason)
+    if route.redirect is None:
+        return False
+    query = exchange.query.decode("latin-1")
+    location = route.redirect.location(match, query).encode("latin-1")
+    headers = [(b"location", location)]
+    await answers.send_whole(exchange, route.redirect.status, headers, b"")
+    return True
+
+
+def unmatched(match: Match) -> Refused:
+    """Return the refusal of a request that no route takes: 404, or 405 with what would be taken."""
+    if not match.allow:
+        return Refused(NO_ROUTE)
+    return Refused(METHOD_NOT_ALLOWED, [(b"allow", ", ".join(sorted(match.allow)).encode())])
+
+
+def refuse_hidden_slashes(exchange: Exchange, route: Route) -> None:
+    """Refuse `%2F` where the route does not take it, or where it hides that another one decides.
+
+    A service that decodes before it looks would serve `/admin%2Fusers` as `/admin/users`; so the
+    decoded path must lead to the same route.
+    """
+    if route.encoded_slashes:
+        plain = exchange.path.replace("%2F", "/")
+        routes = exchange.gateway.door.routes
+        match = routes.match(exchange.method, exchange.host, plain, exchange.fields)
+        if match.route is route:
+            return
+    raise Refused(PATH_NOT_ALLOWED)
+
+
+def _encoded(headers: list[tuple[str, str]]) -> Headers:
+    return [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in headers]
+
+
+def _header(fields: Mapping[bytes, bytes], name: bytes) -> str | None:
+    value = fields.get(name)
+    return None if value is None else value.decode("latin-1")
