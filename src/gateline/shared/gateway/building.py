@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -48,15 +49,15 @@ def route(entry: RouteEntry, name: str) -> Route:
     return Route(
         name,
         entry.path,
-        None if entry.service is None else Destination(entry.service, replacement(entry)),
+        None if entry.service is None else _destination(entry.service, replacement(entry)),
         methods=frozenset(entry.methods),
         hosts=hosts(entry.hosts),
         auth="none" if entry.redirect else entry.auth,
-        roles=frozenset(entry.roles),
+        roles=_names(tuple(entry.roles)),
         share_cookie=entry.share_cookie,
         max_body_bytes=entry.max_body,
         headers=header_matches(entry),
-        accept=frozenset(entry.accept),
+        accept=_names(tuple(entry.accept)),
         redirect=each(entry.redirect, lambda one: Redirect(one.to, one.status)),
         timeout=entry.timeout,
         limits=tuple(limit_rule(one) for one in entry.rate_limit),
@@ -72,6 +73,11 @@ def route(entry: RouteEntry, name: str) -> Route:
         encoded_slashes=entry.encoded_slashes,
         server_timing=entry.server_timing,
     )
+
+
+# Thousands of routes say the same few things: one object for all is read from warm memory.
+_destination = lru_cache(maxsize=4096)(Destination)
+_names = lru_cache(maxsize=4096)(frozenset[str])
 
 
 def literal_head(path: str) -> str:
