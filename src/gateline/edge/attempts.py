@@ -68,7 +68,7 @@ class Attempts:
         breaker = upstream.breaker
         probed = None
         if breaker is not None and not breaker.closed:
-            _enter(breaker, clock())
+            enter(breaker, clock())
             probed = breaker
         upstream.waiting += 1
         try:
@@ -131,7 +131,7 @@ class Attempts:
                     await asyncio.sleep(delay)
                 began = clock()
                 if upstream.breaker is not None:
-                    _enter(upstream.breaker, began)
+                    enter(upstream.breaker, began)
                 target = upstream.choose_besides(exchange, tried)
                 try:
                     result = await self._send(exchange, outgoing, target)
@@ -175,7 +175,7 @@ class Attempts:
         )
 
 
-def _enter(breaker: Breaker, now: float) -> None:
+def enter(breaker: Breaker, now: float) -> None:
     """Pass an open breaker as its probe, or raise Refused (503 with Retry-After)."""
     if not breaker.admits(now):
         seconds = max(1, ceil(breaker.wait(now)))

@@ -8,6 +8,7 @@ from typing import Final
 from websockets.http11 import Response
 
 from gateline.edge import answers
+from gateline.edge.attempts import enter
 from gateline.edge.exchange import Exchange, Refused
 from gateline.edge.forwarding import request_headers
 from gateline.edge.sockets.handshake import Handshake
@@ -17,13 +18,13 @@ from gateline.edge.upstream import Target as Address
 from gateline.edge.upstream.dialing import Dialer
 from gateline.edge.upstream.request import HeadEncoder
 from gateline.edge.upstream.resolving import Addresses
-from gateline.edge.upstreams.target import Target
-from gateline.edge.upstreams.upstream import Upstream
+from gateline.edge.upstreams import FAILURES, Target, Upstream
 from gateline.policy.headers import Headers, forward_response_headers
 from gateline.policy.reasons import NO_ROUTE, REASONS, UPSTREAM_INVALID
 from gateline.policy.routes import Destination, Route
 
 _SWITCHING: Final = 101
+_INTERNAL_ERROR: Final = 500
 _GET: Final = b"GET"
 _OWN: Final = b"sec-websocket-"
 
@@ -70,25 +71,52 @@ class Opener:
     async def _ask(
         self, exchange: Exchange, route: Route, upstream: Upstream, path: bytes
     ) -> tuple[UpstreamSocket, Response]:
+        """Ask, unless the service is left alone; what comes of it counts as with a request."""
+        clock = asyncio.get_running_loop().time
+        probed = None
+        if upstream.breaker is not None and not upstream.breaker.closed:
+            enter(upstream.breaker, clock())
+            probed = upstream.breaker
+        upstream.waiting += 1
+        try:
+            return await self._ask_in_turn(exchange, route, upstream, path)
+        finally:
+            upstream.waiting -= 1
+            if probed is not None:
+                probed.abandoned()  # unless it has told something, which has ended the probe
+
+    async def _ask_in_turn(
+        self, exchange: Exchange, route: Route, upstream: Upstream, path: bytes
+    ) -> tuple[UpstreamSocket, Response]:
         """Ask one target after the other, until one takes the connection."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + (route.timeout or upstream.service.timeout)
+        clock = asyncio.get_running_loop().time
+        until = clock() + (route.timeout or upstream.service.timeout)
         headers = _without_handshake(request_headers(exchange, route))
         tried: list[Target] = []
-        while True:
-            if tried:
-                target = upstream.choose_besides(exchange, tried)
-            else:
-                target = upstream.choose(exchange)
-            tried.append(target)
-            exchange.attempts += 1
-            exchange.target = target.name
-            try:
-                return await self._attempt(exchange, route, upstream, target, path, headers, until)
-            except UpstreamError as error:
-                upstream.failed(target, loop.time(), unavailable=True)
-                if not isinstance(error, ConnectFailed) or not _may_try_again(upstream, tried):
-                    raise
+        retrying = False
+        try:
+            while True:
+                target = _next_target(exchange, upstream, tried)
+                tried.append(target)
+                exchange.attempts += 1
+                exchange.target = target.name
+                try:
+                    opened = await self._attempt(
+                        exchange, route, upstream, target, path, headers, until
+                    )
+                except UpstreamError as error:
+                    upstream.failed(target, clock(), unavailable=True)
+                    if not isinstance(error, ConnectFailed) or not _may_go_on(upstream, tried):
+                        raise
+                    if not (retrying or upstream.begin_retry()):
+                        raise
+                    retrying = True
+                else:
+                    _note(upstream, target, opened[1].status_code, clock())
+                    return opened
+        finally:
+            if retrying:
+                upstream.retrying -= 1
 
     async def _attempt(
         self,
@@ -134,8 +162,20 @@ class Opener:
             raise ConnectFailed(f"{address}: {error}") from error
 
 
-def _may_try_again(upstream: Upstream, tried: Collection[Target]) -> bool:
+def _next_target(exchange: Exchange, upstream: Upstream, tried: Collection[Target]) -> Target:
+    return upstream.choose_besides(exchange, tried) if tried else upstream.choose(exchange)
+
+
+def _may_go_on(upstream: Upstream, tried: Collection[Target]) -> bool:
     return len(tried) < upstream.service.retry.attempts and upstream.has_others(tried)
+
+
+def _note(upstream: Upstream, target: Target, status: int, now: float) -> None:
+    """Hold an answer that says so against the target; a refusal of its own is a good answer."""
+    if status in FAILURES:
+        upstream.failed(target, now, unavailable=status != _INTERNAL_ERROR)
+    else:
+        upstream.succeeded(target, now)
 
 
 def _handshake(exchange: Exchange) -> Handshake:
