@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 import ipaddress
 import ssl
+import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -305,3 +306,12 @@ def test_aclose(run: Run, serve: Serve, until: Any) -> None:
                 await upstream.send()
 
     run(scenario())
+
+
+def test_http2_needs_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the extra a target that wants HTTP/2 is refused by name, and others are not."""
+    monkeypatch.setitem(sys.modules, "gateline.edge.upstream.http2", None)
+    client = Client()
+    with pytest.raises(ValueError, match=r"http://shop:1 needs a library: pip install 'gateline"):
+        client.pool(Target.parse("http://shop:1", http2=True))
+    assert client.pool(Target.parse("http://shop:1")) in client.pools

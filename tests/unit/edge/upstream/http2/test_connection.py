@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 import uvloop
 from certificates import Authority, server_context
 from http2_upstream import Http2Upstream, Visit
-from hyperframe.frame import GoAwayFrame, PushPromiseFrame, RstStreamFrame
+from hyperframe.frame import GoAwayFrame, PushPromiseFrame, RstStreamFrame, SettingsFrame
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateline.edge.upstream import (
     Client,
@@ -17,8 +20,12 @@ from gateline.edge.upstream import (
     ConnectionLost,
     InvalidResponse,
     Limits,
+    Target,
+    UpstreamError,
     UpstreamTimeout,
 )
+from gateline.edge.upstream.http2 import Http2Pool
+from gateline.edge.upstream.http2.connection import Http2Connection
 from gateline.policy.services import Endpoint, Service, TlsPolicy
 
 
@@ -211,3 +218,59 @@ def test_a_silent_connection_gets_no_more_requests() -> None:
             assert upstream.pool.opened_total == 2
 
     run(scenario())
+
+
+class Silence(asyncio.Transport):
+    """A socket that takes everything and says nothing."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Take bytes."""
+
+    def abort(self) -> None:
+        """Close at once."""
+
+    def close(self) -> None:
+        """Close."""
+
+
+def _frame(kind: int, flags: int, stream_id: int, payload: bytes) -> bytes:
+    head = len(payload).to_bytes(3, "big") + bytes([kind, flags])
+    return head + stream_id.to_bytes(4, "big") + payload
+
+
+FRAMES = st.builds(
+    _frame,
+    st.integers(0, 10),
+    st.sampled_from([0, 1, 4, 5, 8, 0x24, 0xFF]),
+    st.sampled_from([0, 1, 2, 3, 5]),
+    st.one_of(
+        st.just(b"\x88"), st.binary(max_size=20), st.binary(max_size=20).map(b"\x88".__add__)
+    ),
+)
+
+
+@given(st.lists(FRAMES, max_size=12))
+def test_whatever_comes_every_request_ends(frames: list[bytes]) -> None:
+    """Any frames lead to an answer or to one of our errors, and nothing else is raised."""
+
+    async def scenario() -> None:
+        target = Target.parse("http://127.0.0.1:1", http2=True)
+        connection = Http2Connection(asyncio.get_running_loop(), Http2Pool(target))
+        connection.connection_made(Silence())
+        connection.data_received(SettingsFrame(0, {3: 100}).serialize())
+        fields = [(b":method", b"GET"), (b":scheme", b"http"), (b":authority", b"a")]
+        fields.append((b":path", b"/"))
+        streams = [
+            connection.start(fields, None, deadline=inf, read_timeout=60.0) for _ in range(2)
+        ]
+        for frame in frames:
+            connection.data_received(frame)
+        connection.connection_lost(None)
+        for stream in streams:
+            error = stream.waiter.exception()
+            if error is None:
+                stream.waiter.result().close()
+            else:
+                assert isinstance(error, UpstreamError)
+
+    asyncio.run(scenario())
