@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ("runtime.txt", "local.txt", "dev.txt")
+LOCKS = ("runtime.txt", "local.txt", "dev.txt", "bench.txt")
 NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -30,10 +30,11 @@ def test_a_lock_names_every_dependency(lock: str, project: dict[str, Any]) -> No
     wanted = _names(project["project"]["dependencies"])
     if lock != "runtime.txt":
         wanted |= _names(project["project"]["optional-dependencies"]["embedded"])
+    groups = project["dependency-groups"]
     if lock == "dev.txt":
-        wanted |= {
-            name for group in project["dependency-groups"].values() for name in _names(group)
-        }
+        wanted |= {name for group in groups if group != "bench" for name in _names(groups[group])}
+    if lock == "bench.txt":
+        wanted |= _names(groups["bench"])
 
     assert wanted <= _names((ROOT / "requirements" / lock).read_text().splitlines())
 
