@@ -8,7 +8,7 @@ from prometheus_client import Counter, Gauge
 
 from gateline.edge.access_log import AccessLog
 from gateline.edge.exchange import Exchange
-from gateline.edge.telemetry import Telemetry
+from gateline.edge.telemetry import UNTOLD, Telemetry
 from gateline.shared.metrics import (
     BUCKETS,
     HTTP_DURATION,
@@ -128,7 +128,7 @@ class Recorder:
         self._refused: dict[str, int] = {}
         self._cached: dict[str, int] = {}
         self._told: dict[str, int] = {}
-        self._routes: set[str] = set()
+        self._routes = set(UNTOLD)  # told apart whoever comes first
 
     def record(self, exchange: Exchange) -> None:
         """Take a finished exchange."""
@@ -140,6 +140,8 @@ class Recorder:
             status = status or exchange.reason.status
             exchange.status = status
         route = exchange.route.name if exchange.route is not None else UNMATCHED
+        if route not in self._routes:
+            route = self._label(route)
         key = (exchange.method, route, status, exchange.service)
         pending = self._pending.get(key)
         if pending is None:
@@ -170,7 +172,8 @@ class Recorder:
         pending, self._pending = self._pending, {}
         if self._telemetry is not None:
             self._telemetry.count(pending)
-        for (verb, route, status), durations in self._labelled(pending).items():
+        for (method, route, status, _), durations in pending.items():
+            verb = method if method in METHODS else "OTHER"
             HTTP_REQUESTS.labels(_SERVICE, verb, route, str(status)).inc(len(durations))
             HTTP_DURATION.labels(_SERVICE, verb, route).observe_all(durations)
         upstream, self._upstream = self._upstream, {}
@@ -186,25 +189,15 @@ class Recorder:
             counts.clear()
         self._publish_totals()
 
-    def _labelled(
-        self, pending: dict[tuple[str, str, int, str], list[float]]
-    ) -> dict[tuple[str, str, int], list[float]]:
-        """Return the durations by what Prometheus is told: no more routes by name than it bears."""
-        found: dict[tuple[str, str, int], list[float]] = {}
-        routes = self._routes
-        for (method, route, status, _), durations in pending.items():
-            if route not in routes:
-                if len(routes) < _MOST_ROUTES:
-                    routes.add(route)
-                else:
-                    route = OTHER_ROUTES  # noqa: PLW2901 # its label
-            key = (method if method in METHODS else "OTHER", route, status)
-            known = found.get(key)
-            if known is None:
-                found[key] = durations
-            else:
-                known.extend(durations)
-        return found
+    def _label(self, route: str) -> str:
+        """Return the name under which a new route is counted: no more by their own than bearable.
+
+        Prometheus keeps a dozen series for each.
+        """
+        if len(self._routes) >= _MOST_ROUTES:
+            return OTHER_ROUTES
+        self._routes.add(route)
+        return route
 
     def _publish_totals(self) -> None:
         """Tell what others count themselves since their start."""

@@ -31,7 +31,9 @@ Durations = Mapping[tuple[str, str, int, str], Sequence[float]]
 """Seconds that requests took, by method, route, status and service."""
 
 # What orchestrators ask, and the polls of those who watch: telling of them would cause more.
-_UNTOLD: Final = frozenset({"health", "livez", "readyz", "socket-io"})
+UNTOLD: Final = frozenset({"health", "livez", "readyz", "socket-io"})
+"""Routes that are no traffic: probes, and those who watch."""
+
 _ACCESS_LOGGER: Final = "gateline.edge.access"
 _MOST_LINES: Final = 200
 _MOST_WITH_ERRORS: Final = 300
@@ -80,7 +82,7 @@ class Telemetry:
         if len(lines) >= _MOST_LINES and (exchange.status < 500 or len(lines) >= _MOST_WITH_ERRORS):
             return
         route = exchange.route.name if exchange.route is not None else ""
-        if route in _UNTOLD:
+        if route in UNTOLD:
             return
         identity, reason = exchange.identity, exchange.reason
         lines.append(
@@ -101,7 +103,7 @@ class Telemetry:
     def count(self, durations: Durations) -> None:
         """Take the durations of finished requests; probes and those who watch are no traffic."""
         for (_, route, status, service), seconds in durations.items():
-            if route not in _UNTOLD:
+            if route not in UNTOLD:
                 by_class = self._durations.setdefault(service or SERVICE, {})
                 by_class.setdefault(status // 100, []).extend(seconds)
 
