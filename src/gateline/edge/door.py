@@ -19,9 +19,11 @@ from gateline.policy.reasons import (
     METHOD_NOT_ALLOWED,
     NO_ROUTE,
     PATH_NOT_ALLOWED,
+    Reason,
 )
 from gateline.policy.routes import Match, Route
 
+_MOST_ADDRESSES: Final = 4096
 _MOST_HOSTS: Final = 1024
 _PROBES: Final = frozenset({"/health", "/livez", "/readyz"})
 
@@ -104,7 +106,8 @@ async def answer_special(exchange: Exchange, special: Special, match: Match) -> 
     """Do what few routes ask for at the door; tell whether the request is answered by it."""
     route = special.route
     if special.guards_addresses:
-        reason = refuse_address(exchange.client, allow=route.allow_ips, deny=route.deny_ips)
+        verdicts, client = special.verdicts, exchange.client
+        reason = verdicts[client] if client in verdicts else _judge(client, special)
         if reason is not None:
             raise Refused(reason)
     if route.redirect is None:
@@ -114,6 +117,16 @@ async def answer_special(exchange: Exchange, special: Special, match: Match) -> 
     headers = [(b"location", location)]
     await answers.send_whole(exchange, route.redirect.status, headers, b"")
     return True
+
+
+def _judge(client: str, special: Special) -> Reason | None:
+    """Return why an address is refused, and remember it."""
+    verdicts, route = special.verdicts, special.route
+    if len(verdicts) >= _MOST_ADDRESSES:
+        verdicts.clear()
+    reason = refuse_address(client, allow=route.allow_ips, deny=route.deny_ips)
+    verdicts[client] = reason
+    return reason
 
 
 def unmatched(match: Match) -> Refused:

@@ -13,6 +13,7 @@ from gateline.edge.collaborators import Cache, Credentials, Limits, Sockets
 from gateline.edge.upstreams import Upstream, Upstreams
 from gateline.policy.clients import Network
 from gateline.policy.cors import CorsPolicy
+from gateline.policy.reasons import Reason
 from gateline.policy.routes import Route, RouteTable
 from gateline.shared.gateway import GatewayPlan
 
@@ -40,11 +41,15 @@ class Door:
 
 @dataclass(frozen=True, slots=True)
 class Special:
-    """What only few routes ask for at the door, so that all others pay one look-up for it."""
+    """What only few routes ask for at the door, so that all others pay one look-up for it.
+
+    `verdicts` remembers what the route's address lists say: they may be long.
+    """
 
     route: Route
     trusted_origins: Collection[str]
     guards_addresses: bool
+    verdicts: dict[str, Reason | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

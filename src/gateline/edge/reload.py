@@ -227,7 +227,7 @@ class Reloader:
         return plan, self._steps.compile(plan)
 
     def _accept(self, gateway: Gateway, text: str | None) -> None:
-        before = self._current.plan.version
+        before = self._current.plan
         self._current = gateway
         self.refusal = None
         self._swap(gateway)
@@ -236,8 +236,10 @@ class Reloader:
             _log.warning("%s", problem)
         _log.info(
             "configuration %s serves now, %d routes (before: %s)",
-            *(gateway.plan.version, len(gateway.plan.routes), before),
+            *(gateway.plan.version, len(gateway.plan.routes), before.version),
         )
+        if gateway.plan.tls != before.tls:
+            _log.warning("[gateway.tls] is other than before: start the server anew to use it")
         self._last_good.keep(text)
 
     def _refuse(self, problems: Iterable[str], places: tuple[str, ...]) -> None:
