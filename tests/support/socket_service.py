@@ -21,13 +21,12 @@ class SocketService:
 
     `/echo` says everything again; `/headers` says the request's head; `/close/CODE` closes;
     `/drop` breaks off; `/flood` sends without end; `/refuse` answers 403 and JSON; everything else
-    is refused with 404. `left_with` collects the codes with which clients leave, `flooded` counts
+    is refused with 404. `left_with` has the codes with which clients left by request target, `flooded` counts
     the messages that a flood got rid of.
     """
 
     def __init__(self) -> None:
-        self.left_with: list[int] = []
-        self.paths: list[str] = []
+        self.left_with: dict[str, int] = {}
         self.flooded = 0
         self.port = 0
         self._loop = asyncio.new_event_loop()
@@ -68,7 +67,6 @@ class SocketService:
     async def _handle(self, connection: ServerConnection) -> None:
         assert connection.request is not None
         path = connection.request.path.partition("?")[0]
-        self.paths.append(connection.request.path)
         behaviours: dict[str, Callable[[ServerConnection], Awaitable[None]]] = {
             "echo": _echo,
             "headers": _say_headers,
@@ -84,7 +82,7 @@ class SocketService:
                 await behaviours[last](connection)
             await connection.wait_closed()
         finally:
-            self.left_with.append(connection.close_code or 0)
+            self.left_with[connection.request.path] = connection.close_code or 0
 
     async def _flood(self, connection: ServerConnection) -> None:
         while True:

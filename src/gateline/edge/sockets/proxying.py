@@ -33,6 +33,8 @@ BAD_GATEWAY: Final = 1014
 
 _SWEEP_SECONDS: Final = 5.0
 _USE_SECONDS: Final = 30.0
+_STALLED_SECONDS: Final = 20.0
+_STALLED_BYTES: Final = 1024 * 1024
 _UNSENDABLE: Final = frozenset({1004, 1005, 1006, 1015})
 _DEFINED: Final = range(1000, 1015)
 _FREE: Final = range(3000, 5000)
@@ -59,7 +61,9 @@ class Proxied:
     """
 
     __slots__ = (
+        "_allowance",
         "_channel",
+        "_ending",
         "_guest",
         "_sending",
         "_sessions",
@@ -81,6 +85,8 @@ class Proxied:
         self._guest = guest
         self._sessions = sessions
         self._sending: asyncio.Task[None] | None = None
+        self._ending: asyncio.Future[None] | None = None
+        self._allowance = inf
         self._used = self.spoke = asyncio.get_running_loop().time()
         self.upstream = upstream
         self.until = until
@@ -121,7 +127,24 @@ class Proxied:
         text = message.get("text")
         upstream.send(message.get("bytes") or b"" if text is None else text)
         if upstream.full:
-            await upstream.drained()
+            await self._stall()
+
+    async def _stall(self) -> None:
+        """Wait until the service takes more.
+
+        Meanwhile nobody would hear that the client has left, and the server keeps what it is given
+        for a client that has. So the other direction has a limit, and all of it a deadline.
+        """
+        self._allowance = _STALLED_BYTES
+        try:
+            async with asyncio.timeout(_STALLED_SECONDS):
+                await self.upstream.drained()
+        except TimeoutError:
+            # Closing ends the very task that runs here: another one has to do it.
+            self._ending = asyncio.ensure_future(self.end(BAD_GATEWAY, "upstream_timeout"))
+            return
+        self._allowance = inf
+        self._wake()
 
     def _wake(self) -> None:
         if self._sending is None:
@@ -131,7 +154,8 @@ class Proxied:
         """Pass on what the service said, and at last how it ended."""
         channel, upstream = self._channel, self.upstream
         try:
-            while (said := upstream.take()) is not None:
+            while self._allowance > 0 and (said := upstream.take()) is not None:
+                self._allowance -= len(said)
                 self.spoke = upstream.heard
                 kind = "text" if isinstance(said, str) else "bytes"
                 await channel.send({"type": "websocket.send", kind: said})
@@ -139,7 +163,7 @@ class Proxied:
             return
         finally:
             self._sending = None
-        if upstream.ended:
+        if upstream.ended and self._allowance > 0:
             code, reason = upstream.last_word
             await channel.close(NORMAL if code == NO_CODE else code, reason)
 

@@ -10,7 +10,7 @@ import pytest
 from edge_people import People, edge_environment
 from live_clients import PATIENCE, Listener, refusal
 from running_edge import RunningEdge
-from socket_service import SocketService
+from socket_service import FLOOD_BYTES, SocketService
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
@@ -27,6 +27,15 @@ url = "http://127.0.0.1:{port}"
 [services.gone]
 url = "http://127.0.0.1:1"
 retries = false
+
+[services.two]
+urls = ["http://127.0.0.1:1", "http://127.0.0.1:{port}"]
+ejection = false
+
+[services.broken]
+url = "http://127.0.0.1:1"
+retries = false
+breaker = {{ least_requests = 2, open = "1m" }}
 
 [[routes]]
 path = "/open/*"
@@ -53,6 +62,16 @@ websocket = false
 [[routes]]
 path = "/gone/*"
 service = "gone"
+auth = "none"
+
+[[routes]]
+path = "/two/*"
+service = "two"
+auth = "none"
+
+[[routes]]
+path = "/broken/*"
+service = "broken"
 auth = "none"
 """
 
@@ -129,20 +148,20 @@ def test_close_codes_of_the_client_reach_the_service(
     gate: RunningEdge, service: SocketService, code: int
 ) -> None:
     """So it can tell a closed tab from a finished game."""
-    service.left_with.clear()
-    with open_socket(gate, "/open/echo") as socket:
+    with open_socket(gate, f"/open/echo?{code}") as socket:
         socket.close(code)
-    assert wait_until(lambda: service.left_with == [code], seconds=PATIENCE)
+    target = f"/echo?{code}"
+    assert wait_until(lambda: target in service.left_with, seconds=PATIENCE)
+    assert service.left_with[target] == code
 
 
 def test_a_client_that_vanishes_is_gone_for_the_service(
     gate: RunningEdge, service: SocketService
 ) -> None:
     """Without a word from the client its service hears of it at once."""
-    service.left_with.clear()
-    with Listener(gate.port, "/open/echo") as listener:
+    with Listener(gate.port, "/open/echo?vanishing") as listener:
         listener.vanish()
-    assert wait_until(lambda: len(service.left_with) == 1, seconds=PATIENCE)
+    assert wait_until(lambda: "/echo?vanishing" in service.left_with, seconds=PATIENCE)
 
 
 def test_a_service_that_breaks_off_is_a_bad_gateway(gate: RunningEdge) -> None:
@@ -180,6 +199,22 @@ def test_a_handshake_is_judged_as_a_request(gate: RunningEdge, people: People) -
     assert refusal(gate.port, "/plain/echo") == (403, "socket_not_allowed")
     assert refusal(gate.port, "/gone/echo") == (502, "upstream_refused")
     assert refusal(gate.port, "/nobody/echo") == (404, "no_route")
+
+
+def test_a_target_that_takes_no_connection_is_passed_over(gate: RunningEdge) -> None:
+    """The socket opens at another one; nothing had been said yet."""
+    for _ in range(6):
+        with open_socket(gate, "/two/echo") as socket:
+            socket.send("hello")
+            assert socket.recv(timeout=PATIENCE) == "hello"
+
+
+def test_a_service_that_fails_is_left_alone(gate: RunningEdge) -> None:
+    """Its breaker opens for sockets as for requests."""
+    assert refusal(gate.port, "/broken/echo") == (502, "upstream_refused")
+    assert refusal(gate.port, "/broken/echo") == (502, "upstream_refused")
+    assert refusal(gate.port, "/broken/echo") == (503, "upstream_unavailable")
+    assert gate.get("/broken/echo").reason == "upstream_unavailable"
 
 
 def test_the_service_is_told_who_comes(gate: RunningEdge, people: People) -> None:
@@ -254,14 +289,22 @@ def send_for_ever(socket: ClientConnection) -> None:
         socket.send(os.urandom(64 * 1024))
 
 
-def test_a_service_that_reads_nothing_stops_the_client(gate: RunningEdge) -> None:
-    """Back-pressure the other way: a client cannot fill the edge's memory."""
+def test_a_service_that_reads_nothing_stops_the_client(
+    gate: RunningEdge, service: SocketService
+) -> None:
+    """Back-pressure the other way: a client cannot fill the edge's memory.
+
+    Nor can its service when the client leaves then, of which nobody can hear.
+    """
+    service.flooded = 0
     before = gate.worker_memory()
     with open_socket(gate, "/open/flood") as socket:
         socket.socket.settimeout(1.0)
         with pytest.raises(ConnectionClosed):  # its own end: nothing could be written for a second
             send_for_ever(socket)
-        assert gate.worker_memory() - before < 48 * 2**20
+    time.sleep(1.0)
+    assert gate.worker_memory() - before < 48 * 2**20
+    assert service.flooded < 64 * 2**20 / FLOOD_BYTES
 
 
 def test_the_edge_has_no_complaint(gate: RunningEdge, tmp_path: Path) -> None:
