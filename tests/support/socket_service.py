@@ -21,8 +21,8 @@ class SocketService:
 
     `/echo` says everything again; `/headers` says the request's head; `/close/CODE` closes;
     `/drop` breaks off; `/flood` sends without end; `/refuse` answers 403 and JSON; everything else
-    is refused with 404. `left_with` has the codes with which clients left by request target, `flooded` counts
-    the messages that a flood got rid of.
+    is refused with 404. `left_with` has the codes with which clients left, by request target;
+    `flooded` counts the messages that a flood got rid of.
     """
 
     def __init__(self) -> None:
