@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from prometheus_client import REGISTRY
 
 from gateline.edge.gateway import Compiled, Gateway
 from gateline.edge.reload import Refusal, Reloader, Steps, Switch, first_plan
@@ -16,6 +17,7 @@ from gateline.shared.gateway import FileProblem, GatewayFileError, GatewayPlan
 from gateline.shared.gateway.last_good import LastGood
 
 FILE = "gateline.toml"
+RELOADS_REFUSED = ("gateline_config_reloads_total", {"result": "refused"})
 
 
 def plan_named(version: str, path: Path | None) -> GatewayPlan:
@@ -289,12 +291,23 @@ def test_a_place_that_cannot_be_written_to_stops_nothing(
     assert LastGood(None).text() is None
 
 
-def test_the_report_counts_from_when_it_was_taken(worker: Worker) -> None:
-    """The age is that of the version that serves."""
+def test_figures_tell_version_age_and_refusal(worker: Worker) -> None:
+    """The version is told as a number, since a label for each would gather without end."""
 
     async def scenario() -> None:
         reloader = worker.start()
         assert reloader.report()["age_seconds"] > 1_000_000
+        worker.write("abc")
+        await reloader.look()
         reloader.gauge()
+        assert REGISTRY.get_sample_value("gateline_config_hash") == 0xABC
+        assert (REGISTRY.get_sample_value("gateline_config_age_seconds") or 0) > 1_000_000
+        assert REGISTRY.get_sample_value("gateline_config_refused") == 0
+        refused = REGISTRY.get_sample_value(*RELOADS_REFUSED) or 0
+        worker.write("bad")
+        await reloader.look()
+        reloader.gauge()
+        assert REGISTRY.get_sample_value("gateline_config_refused") == 1
+        assert REGISTRY.get_sample_value(*RELOADS_REFUSED) == refused + 1
 
     run(scenario)
