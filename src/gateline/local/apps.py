@@ -135,20 +135,27 @@ class Apps:
         return served is None or served.app != app
 
     async def _try(self, app: App) -> Served | None:
-        """Start an app; None when an old one is there and the new one does not answer."""
+        """Start an app; None when it does not answer and its old self is there to go on."""
         fresh = self._prepare(app)
         fresh.child.patient = True
         self._console.say(f"Starting {app.name}")
-        try:
-            async with asyncio.timeout(_START_SECONDS):
-                await self._supervisor.start([fresh.child])
-        except TimeoutError:
-            if app.name not in self._served:
-                return fresh
-            self._console.say(f"{app.name} does not start: its old self goes on")
-            await self._end(fresh)
-            return None
-        return fresh
+        await self._first_sign(fresh.child)
+        if fresh.child.ready.is_set() or app.name not in self._served:
+            return fresh
+        self._console.say(f"{app.name} does not start: its old self goes on")
+        await self._end(fresh)
+        return None
+
+    async def _first_sign(self, child: Child) -> None:
+        """Start a child and wait until it answers, dies, or takes too long."""
+        starting = asyncio.create_task(self._supervisor.start([child]))
+        dying = asyncio.create_task(child.died.wait())
+        await asyncio.wait(
+            {starting, dying}, timeout=_START_SECONDS, return_when=asyncio.FIRST_COMPLETED
+        )
+        for task in (starting, dying):
+            task.cancel()
+        await asyncio.gather(starting, dying, return_exceptions=True)
 
     def _prepare(self, app: App) -> Served:
         holder = reserve(HOST)

@@ -13,6 +13,7 @@ from gateline.local.processes import Program, launch_command, signal_group
 from gateline.local.restarts import Restarts
 
 _POLL_SECONDS = 0.05
+_LAST_WORDS_SECONDS = 1.0
 _WRONG_CONFIGURATION = 2  # what our commands exit with when no restart will help
 
 
@@ -37,12 +38,16 @@ class Care:
 
 @dataclass(eq=False)
 class Child:
-    """A program that is kept running until `stop`; one that is `patient` is never given up."""
+    """A program that is kept running until `stop`; one that is `patient` is never given up.
+
+    `ready` is set while it answers, `died` once it has ended for the first time.
+    """
 
     care: Care
     console: Console
     restarts: Restarts = field(default_factory=Restarts)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
+    died: asyncio.Event = field(default_factory=asyncio.Event)
     patient: bool = False
     _process: asyncio.subprocess.Process | None = None
     _stopping: bool = False
@@ -75,6 +80,7 @@ class Child:
                 await asyncio.wait_for(process.wait(), self.care.stop_seconds)
         self.kill()
         await process.wait()
+        await self._last_words()
         for pump in self._pumps:
             pump.cancel()
 
@@ -94,6 +100,8 @@ class Child:
         if self.care.prepare:
             await self.care.prepare()
         process = await self._spawn()
+        if self._stopping:  # who asked us to stop did not see this one
+            self.kill()
         ready_at = await self._ready_time(process)
         if ready_at is None and process.returncode is None:
             self.console.say(f"{self.name} runs but does not answer")
@@ -102,7 +110,14 @@ class Child:
         self.ready.clear()
         # What it started (workers) must not go on without it.
         signal_group(process.pid, signal.SIGKILL)
+        await self._last_words()
+        self.died.set()
         return code, ready_at
+
+    async def _last_words(self) -> None:
+        """Let what an ended program printed be read, before we say anything of its end."""
+        if self._pumps:
+            await asyncio.wait(self._pumps, timeout=_LAST_WORDS_SECONDS)
 
     async def _ready_time(self, process: asyncio.subprocess.Process) -> float | None:
         """Return when the program began to answer; None when it ended first or took too long."""

@@ -10,6 +10,7 @@ from gateline.local.children import Child
 from gateline.local.console import Console
 
 STOP_SECONDS = 9.0
+_END_SECONDS = 1.0
 
 
 class Supervisor:
@@ -50,9 +51,11 @@ class Supervisor:
     async def remove(self, child: Child) -> None:
         """Stop one child and forget it."""
         task = self._running.pop(child, None)
-        if task is not None:
-            task.cancel()
         await child.stop()
+        if task is not None:
+            # It may be starting the program again just now, and ends that by itself.
+            await asyncio.wait({task}, timeout=_END_SECONDS)
+            task.cancel()
         if child in self._children:
             self._children.remove(child)
 

@@ -100,10 +100,9 @@ def test_an_app_is_served_and_its_address_written_down(
 
 
 def test_a_changed_app_takes_over_only_when_it_answers(
-    run: Callable[[Scenario], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Callable[[Scenario], str], tmp_path: Path
 ) -> None:
     """Removed and new apps go and come; one that cannot start leaves its old self."""
-    monkeypatch.setattr(served_apps, "_START_SECONDS", 4.0)
 
     async def scenario(apps: Apps, supervisor: Supervisor) -> None:
         await apps.start(_app(tmp_path, "words:red"))
@@ -112,7 +111,6 @@ def test_a_changed_app_takes_over_only_when_it_answers(
         assert [await _say(apps), await _say(apps, "two")] == ["green", "red"]
         await apps.change(_app(tmp_path, "words:green"))
         assert set(read_addresses(tmp_path / "data")) == {"shop"}
-        monkeypatch.setattr(served_apps, "_START_SECONDS", 1.0)
         await apps.change(_app(tmp_path, "wrong:app"))
         assert await _say(apps) == "green"
 

@@ -120,7 +120,7 @@ def test_a_patient_child_is_never_given_up(tmp_path: Path) -> None:
             while out.getvalue().count(b"starting it again") < 5:  # noqa: ASYNC110 # no event there
                 await asyncio.sleep(0.01)
         await child.stop()
-        running.cancel()
+        await running
 
     asyncio.run(scenario())
     assert len((tmp_path / "lives").read_text().splitlines()) >= 5
@@ -140,6 +140,6 @@ def test_a_signal_reaches_the_program_alone(tmp_path: Path) -> None:
             while b"heard" not in out.getvalue():  # noqa: ASYNC110 # as above
                 await asyncio.sleep(0.01)
         await child.stop()
-        running.cancel()
+        await running
 
     asyncio.run(scenario())
