@@ -21,19 +21,23 @@ from gateline.local.engines import wait_until
 from gateline.local.processes import Program, launch_command, stop
 
 PATIENCE = 10.0
+IDLE_SECONDS = 1.0
 REQUEST = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n"
 
 
 class Client:
-    """A client that reuses its connection for as long as the server lets it."""
+    """A client that reuses its connection for as long as the server lets it, unless it was idle."""
 
     def __init__(self, port: int, context: ssl.SSLContext | None = None) -> None:
         self._port = port
         self._context = context
         self._socket: socket.socket | None = None
+        self._used = 0.0
 
     def ask(self) -> int:
         """Return the number of the process that answers; raise OSError when none does."""
+        if time.monotonic() - self._used > IDLE_SECONDS:
+            self.close()
         connection = self._socket = self._socket or self._connect()
         connection.sendall(REQUEST)
         said = b""
@@ -43,6 +47,7 @@ class Client:
                 raise ConnectionResetError("closed without an answer")
             said += more
         head, _, body = said.partition(b"\r\n\r\n")
+        self._used = time.monotonic()
         if b"connection: close" in head:
             self.close()
         return int(body)
