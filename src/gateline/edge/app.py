@@ -70,7 +70,10 @@ class Parts:
 
 
 class Edge:
-    """The front door. Its parts are built when the server starts, inside the event loop."""
+    """The front door. Its parts are built when the server starts, inside the event loop.
+
+    `succeeded` is set before draining when other workers serve on: then it stays ready.
+    """
 
     def __init__(self, build: Callable[[], Parts]) -> None:
         self._build = build
@@ -79,6 +82,7 @@ class Edge:
         self._connect: Callable[[Scope, Receive, Send], Awaitable[None]] = _not_started
         self._tasks: list[asyncio.Task[None]] = []
         self._draining: asyncio.Future[None] | None = None
+        self.succeeded = False
 
     @property
     def drained(self) -> bool:
@@ -141,7 +145,7 @@ class Edge:
         """
 
         def drain() -> None:
-            parts.health.draining = True
+            parts.health.draining = not self.succeeded
             self._handle = saying_goodbye(parts.pipeline.handle)
             parts.in_flight.end_event_streams()
             self._draining = asyncio.ensure_future(parts.entrance.drain())

@@ -181,6 +181,7 @@ class RollingServer(MPServer):
             # The new ones are numbered from `count` on. Each that goes makes the last one move
             # into its place, so one less can be told by its number; past the end all are new.
             link.steer(count, max(1, count - 1 - gone))
+            worker.link.succeed()
             _signal(worker, DRAIN_SIGNAL)
             self._pause(_MOVE_SECONDS)
             _await_drained(worker, time.monotonic() + _WORD_SECONDS)

@@ -13,6 +13,7 @@ from gateline.local import listeners
 
 _LISTENING: Final = b"listening"
 _DRAINED: Final = b"drained"
+_SUCCEEDED: Final = b"succeeded"
 _YES: Final = b"yes"
 _NO: Final = b"no"
 _LOOK_SECONDS: Final = 0.02
@@ -30,7 +31,8 @@ class WorkerLink:
         """Become the worker's end, in the worker, which will listen on `port`.
 
         `application` is filled when it is loaded; one that has something to say to its clients
-        when it is told to drain has a `drained` that is true when it has.
+        when it is told to drain has a `drained` that is true when it has, and a `succeeded` that
+        is set when others serve on in its place.
         """
         self._ours.close()
         arguments = (self._theirs, port, application)
@@ -51,6 +53,10 @@ class WorkerLink:
     def let_go(self) -> bool:
         """Leave the choice to the kernel again."""
         return self._ask("let_go") == _YES
+
+    def succeed(self) -> None:
+        """Tell the worker that others serve on when it ends."""
+        self._ask(_SUCCEEDED.decode())
 
     def has_closed(self) -> bool:
         """Tell whether the worker listens no more."""
@@ -98,9 +104,18 @@ def _answer(line: socket.socket, port: int, application: list[object]) -> None:
                 return
             if question == _DRAINED:
                 done = all(getattr(one, "drained", True) for one in application)
+            elif question == _SUCCEEDED:
+                done = _set_succeeded(application)
             else:
                 done = _do(question.decode("ascii").split(), port)
             line.send(_YES if done else _NO)
+
+
+def _set_succeeded(application: list[object]) -> bool:
+    for one in application:
+        if hasattr(one, "succeeded"):
+            one.succeeded = True
+    return True
 
 
 def _has_begun(port: int) -> bool:

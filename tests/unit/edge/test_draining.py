@@ -1,16 +1,20 @@
 """The last moments of a worker."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from edge_people import edge_environment
 from running_edge import RunningEdge
 from scripted_services import ScriptedServices, Visit
 
+from gateline.edge.app import DRAIN_SIGNAL
 from gateline.edge.draining import saying_goodbye
 from gateline.edge.exchange import Message, Receive, Scope, Send
+from gateline.local.engines import wait_until
 
 EVENTS = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -81,8 +85,21 @@ def test_a_replacement_ends_streams_of_events_and_keeps_connections(
         assert ending.process is not None
         ending.process.send_signal(signal.SIGUSR2)
         assert listener.read_some(5) == b"0\r\n\r\n"
-        kept.send_head("GET", "/livez")
+        kept.send_head("GET", "/readyz")  # it is: others serve on
         answered = kept.read()
         assert (answered.status, answered.values(b"connection")) == (200, [b"close"])
         assert kept.is_closed()
     assert ending.get("/livez").values(b"connection") == []
+
+
+def test_a_worker_that_ends_is_not_ready(ending: RunningEdge) -> None:
+    """Nothing else serves in its place, so a load balancer has to look elsewhere."""
+    assert ending.get("/readyz").status == 200
+    assert ending.process is not None
+    leader = ending.process.pid
+    (worker,) = Path(f"/proc/{leader}/task/{leader}/children").read_text().split()
+    os.kill(int(worker), DRAIN_SIGNAL)
+    assert wait_until(lambda: ending.get("/readyz").status == 503, seconds=5)
+    answered = ending.get("/readyz")
+    assert answered.json()["status"] == "draining"
+    assert answered.values(b"connection") == [b"close"]

@@ -54,6 +54,7 @@ class Draining:
     """An application that has something to say to its clients first."""
 
     drained = False
+    succeeded = False
 
 
 def test_an_application_may_take_its_time_to_drain(listener: socket.socket) -> None:
@@ -69,6 +70,8 @@ def test_an_application_may_take_its_time_to_drain(listener: socket.socket) -> N
     assert not link.has_drained()
     application.drained = True
     assert link.has_drained()
+    link.succeed()
+    assert application.succeeded
     link.close()
     worker.join()
 
