@@ -15,14 +15,14 @@ help: ## List the targets
 up: $(VENV)/.local ## Start the whole platform on this machine (ARGS="--port 9000")
 	@exec $(BIN)/gateline up $(ARGS)
 
-# Unit tests share nothing, so three run at a time (some only wait), and tell the coverage; the
-# others are many processes already, which run as people run them.
+# Unit tests share nothing, so three run at a time (some only wait), and tell the coverage; of the
+# others, which start whole platforms as people run them, two.
 test: $(VENV)/.dev ## Run every test with coverage (ARGS="tests/unit -k limits" for some)
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
 	$(BIN)/python -m pytest tests/unit -q -n 3 --dist loadfile --cov --cov-report=term:skip-covered
-	$(BIN)/python -m pytest tests/contract tests/e2e tests/faults --durations=10
+	$(BIN)/python -m pytest tests/contract tests/e2e tests/faults -n 2 --dist loadfile --durations=10
 endif
 
 check: $(VENV)/.dev ## Check formatting, lint, types and import rules; change nothing
