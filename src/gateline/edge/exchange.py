@@ -72,6 +72,7 @@ class Exchange:
 
     `upstream_seconds` and `client_seconds` is what was spent waiting for the one and the other;
     the rest is the edge's own. `cache` tells what the cache did, empty where it was not asked.
+    `security_headers` tells whether those that a service does not say are added to the answer.
     """
 
     __slots__ = (
@@ -102,6 +103,7 @@ class Exchange:
         "response_headers",
         "route",
         "scheme",
+        "security_headers",
         "send",
         "sent_bytes",
         "service",
@@ -140,6 +142,7 @@ class Exchange:
         self.identity_headers: Headers = []
         self.cookie_token: str | None = None
         self.response_headers: Headers = []
+        self.security_headers = False
         self.speaks_cors = False
         self.is_socket: bool = scope.get("type") == "websocket"
         self.service = ""

@@ -80,7 +80,8 @@ class Pipeline:
         """
         loop = asyncio.get_running_loop()
         exchange = Exchange(scope, receive, send, loop.time())
-        exchange.gateway = self.gateway
+        exchange.gateway = gateway = self.gateway
+        exchange.security_headers = gateway.plan.security_headers
         exchange.task = asyncio.current_task()
         self._in_flight.add(exchange)
         try:

@@ -65,6 +65,7 @@ def plan_of(source: Source, settings: "Settings") -> GatewayPlan:
         max_header_count=gateway.max_header_count,
         server_timing=gateway.server_timing,
         access_log=gateway.access_log,
+        security_headers=gateway.security_headers,
         problems=checked.warnings,
     )
 

@@ -56,6 +56,9 @@ class GatewayEntry(Table):
     )
     server_timing: bool = setting(False, "Whether every answer says in Server-Timing what took.")
     access_log: bool = setting(True, "Whether every request gets a line in the log.")
+    security_headers: bool = setting(
+        True, "Whether the edge adds security headers where a service says none."
+    )
     tls: TlsEntry | None = setting(None, "Certificate and key; none: plain HTTP.")
     retry_budget: BudgetEntry = setting(BudgetEntry(), "How many retries there may be.")
 

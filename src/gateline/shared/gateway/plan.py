@@ -52,4 +52,5 @@ class GatewayPlan:
     max_header_count: int | None = None
     server_timing: bool = False
     access_log: bool = True
+    security_headers: bool = True
     problems: tuple[FileProblem, ...] = ()

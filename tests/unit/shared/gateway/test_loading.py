@@ -43,6 +43,7 @@ max_body = "1MB"
 max_header_count = 50
 server_timing = true
 access_log = false
+security_headers = false
 retry_budget = { share = 0.1, least = 1 }
 tls = { certificate = "edge.pem", key = "edge.key", http2 = false }
 
@@ -270,6 +271,8 @@ def test_every_setting_of_the_gateway(load: Load, tmp_path: Path) -> None:
     assert list(map(str, plan.trusted_proxies)) == ["10.0.0.0/8"]
     assert (plan.max_body_bytes, plan.max_header_count) == (1_000_000, 50)
     assert (plan.server_timing, plan.access_log) == (True, False)
+    assert not plan.security_headers
+    assert load(SMALL).security_headers
     assert plan.retry_budget == RetryBudget(0.1, 1)
     assert plan.tls is not None
     assert (plan.tls.certificate, plan.tls.http2) == (tmp_path / "edge.pem", False)
