@@ -1,5 +1,7 @@
 """An exchange without a server: what a test asks for goes in, what is answered is kept."""
 
+import asyncio
+import contextlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -63,6 +65,8 @@ def exchange_for(
     }
     exchange = Exchange(scope, _receive, answered.send, 0.0)
     exchange.request_id = "request-1"
+    with contextlib.suppress(RuntimeError):  # where no loop runs, nobody asks for its time
+        exchange.clock = asyncio.get_running_loop().time
     for name, value in known.items():
         setattr(exchange, name, value)
     return exchange

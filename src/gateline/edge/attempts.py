@@ -64,7 +64,7 @@ class Attempts:
         body that is streamed raises.
         """
         upstream = outgoing.upstream
-        clock = asyncio.get_running_loop().time
+        clock = exchange.clock
         breaker = upstream.breaker
         probed = None
         if breaker is not None and not breaker.closed:
@@ -112,7 +112,7 @@ class Attempts:
     ) -> tuple[Response, Target]:
         """Take a first attempt that did not go well; make others while they are allowed."""
         upstream = outgoing.upstream
-        clock = asyncio.get_running_loop().time
+        clock = exchange.clock
         tried: list[Target] = []
         retrying = False
         try:

@@ -4,7 +4,7 @@ import asyncio
 import random
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from gateline.policy.headers import Headers
@@ -65,7 +65,7 @@ class AnswerBroken(Exception):
 class Exchange:
     """A request and its answer so far; filled in phase by phase.
 
-    `since` and `deadline` are seconds of the event loop's clock, which ticks in milliseconds;
+    `since` and `deadline` are seconds of `clock`, the event loop's, which ticks in milliseconds;
     `started` is one of `time.perf_counter`, for durations. `cancelled_for` tells the cancelled
     task why; None means that the server itself is stopping. `gateway` is the version that decides
     everything about this request, from its beginning to its end.
@@ -83,6 +83,7 @@ class Exchange:
         "cancelled_for",
         "client",
         "client_seconds",
+        "clock",
         "cookie_token",
         "deadline",
         "fields",
@@ -127,6 +128,7 @@ class Exchange:
         self.receive = receive
         self.send = send
         self.since = since
+        self.clock: Callable[[], float] = monotonic
         self.started = perf_counter()
         self.method: str = scope["method"]
         self.path: str = scope["path"]

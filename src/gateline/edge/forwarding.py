@@ -4,7 +4,6 @@ What survives of the headers is decided by `policy.headers`; what is sent again 
 `attempts`.
 """
 
-import asyncio
 import random
 import time
 from collections.abc import Callable
@@ -74,8 +73,7 @@ class Forwarder:
             try:
                 await respond(exchange, response, renewal)
             except AnswerBroken:
-                now = asyncio.get_running_loop().time()
-                upstream.failed(target, now, unavailable=True)
+                upstream.failed(target, exchange.clock(), unavailable=True)
                 raise
         finally:
             if slots is not None:
@@ -112,7 +110,7 @@ def _outgoing(
         path,
         headers,
         body,
-        asyncio.get_running_loop().time() + seconds,
+        exchange.clock() + seconds,
         patience,
         is_repeatable(exchange.method, b"idempotency-key" in exchange.fields),
     )

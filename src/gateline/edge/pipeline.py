@@ -78,8 +78,9 @@ class Pipeline:
 
         Returning without an end makes the server tear the connection.
         """
-        loop = asyncio.get_running_loop()
-        exchange = Exchange(scope, receive, send, loop.time())
+        clock = asyncio.get_running_loop().time
+        exchange = Exchange(scope, receive, send, clock())
+        exchange.clock = clock
         exchange.gateway = gateway = self.gateway
         exchange.security_headers = gateway.plan.security_headers
         exchange.task = asyncio.current_task()
@@ -150,7 +151,7 @@ class Pipeline:
         token, from_cookie = self._credentials(exchange)
         if token is None:
             return
-        now = asyncio.get_running_loop().time()
+        now = exchange.clock()
         known = self._sessions.recall(token, now) or await self._sessions.ask(token)
         identity = known.cookie_identity if from_cookie else known.identity
         if identity is None:

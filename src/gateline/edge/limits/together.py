@@ -59,7 +59,7 @@ class LimitsTogether:
         counter = self._only
         if counter is None:
             return self._take_all(exchange)
-        now = asyncio.get_running_loop().time()
+        now = exchange.clock()
         share = counter.shares.get(counter.key_of(exchange))
         if share is None or not share.held or now >= share.until:
             return self._take_one(exchange, counter, now)
