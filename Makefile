@@ -7,7 +7,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-annotate --custom-compile-command "make lock" $(LOCKFLAGS) pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check fmt bench docs lock wheel clean
+.PHONY: help up test coverage check fmt bench docs lock wheel clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,15 +15,18 @@ help: ## List the targets
 up: $(VENV)/.local ## Start the whole platform on this machine (ARGS="--port 9000")
 	@exec $(BIN)/gateline up $(ARGS)
 
-# Unit tests share nothing, so three run at a time (some only wait), and tell the coverage; of the
-# others, which start whole platforms as people run them, two.
-test: $(VENV)/.dev ## Run every test with coverage (ARGS="tests/unit -k limits" for some)
+# Unit tests share nothing, so three run at a time (some only wait); of the others, which start whole
+# platforms, two.
+test: $(VENV)/.dev ## Run every test (ARGS="tests/unit -k limits" for some)
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
-	$(BIN)/python -m pytest tests/unit -q -n 3 --dist loadfile --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest tests/unit -q -n 3 --dist loadfile
 	$(BIN)/python -m pytest tests/contract tests/e2e tests/faults -n 2 --dist loadfile --durations=10
 endif
+
+coverage: $(VENV)/.dev ## Run the unit tests and tell which lines and branches they reach
+	$(BIN)/python -m pytest tests/unit -q -n 3 --dist loadfile --cov --cov-report=term:skip-covered
 
 check: $(VENV)/.dev ## Check formatting, lint, types and import rules; change nothing
 	$(BIN)/ruff format --check $(CODE)

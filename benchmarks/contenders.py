@@ -56,8 +56,8 @@ def _gateline(write: Callable[[Stage], str]) -> Callable[[Stage], list[str]]:
     def prepare(stage: Stage) -> list[str]:
         path = stage.folder / "gateline.toml"
         path.write_text(write(stage), encoding="utf-8")
-        port = str(stage.port)
-        return [str(_BIN / "gateline"), "serve", "edge", "--config", str(path), "--port", port]
+        serve = [str(_BIN / "gateline"), "serve", "edge", "--config", str(path)]
+        return ["env", "LOG_FORMAT=json", *serve, "--port", str(stage.port)]
 
     return prepare
 
