@@ -262,7 +262,7 @@ def _table(contenders: list[Contender], rounds: list[Round]) -> str:
     """Return the medians as a Markdown table, each compared with the first contender."""
     lines = [
         "| | CPU µs/request | times | requests/s | p50 ms | p99 ms | MB | what it does |",
-        "|---|---:|---:|---:|---:|---:|---:|---|",
+        "|---|---|---|---|---|---|---|---|",
     ]
     first = None
     for one in contenders:
