@@ -123,7 +123,7 @@ def rig(*, core: str | None = None) -> Iterator[Rig]:
 
 @contextlib.contextmanager
 def process(
-    command: list[str], environment: dict[str, str], folder: Path, core: str | None
+    command: list[str], environment: Mapping[str, str], folder: Path, core: str | None
 ) -> Iterator[psutil.Process]:
     """Run a process in a group of its own, its output in `folder`; end the group at the end."""
     pinned = ["taskset", "-c", core, *command] if core is not None else command

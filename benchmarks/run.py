@@ -15,14 +15,12 @@ import os
 import platform
 import re
 import shutil
-import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -35,6 +33,7 @@ from gateline.shared import kv
 from gateline.shared.config import Settings
 from gateline.shared.sessions import Session, SessionStore
 from gateline.shared.tokens import Tokens
+from rig import free_port, process
 
 _HERE = Path(__file__).parent
 _GATEWAY_CORE = "0"
@@ -105,13 +104,13 @@ def _rotated(contenders: list[Contender], number: int) -> list[Contender]:
 def _stage() -> Iterator[Stage]:
     """Run the store and the upstream, and open a session."""
     folder = Path(tempfile.mkdtemp(prefix="gateline-bench-"))
-    upstream_port = _free_port()
+    upstream_port = free_port()
     try:
         valkey = Valkey(folder / "valkey", folder / "run")
         with running(valkey):
             environment = _environment(valkey.url(), f"http://127.0.0.1:{upstream_port}")
             command = [sys.executable, str(_HERE / "upstream.py"), str(upstream_port)]
-            with _process(command, _OTHER_CORES, environment, folder / "upstream.log"):
+            with process(command, environment, folder, _OTHER_CORES):
                 _wait_until_answered(upstream_port, "")
                 token = _session_token(environment)
                 yield Stage(folder, 0, upstream_port, environment, token, _SECRET)
@@ -145,48 +144,22 @@ def _session_token(environment: dict[str, str]) -> str:
     return token
 
 
-@contextlib.contextmanager
-def _process(
-    command: list[str], cores: str, environment: Mapping[str, str], log: Path
-) -> Iterator[psutil.Process]:
-    """Run a pinned process in a group of its own; end the group at the end."""
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            ["taskset", "-c", cores, *command],
-            env=environment,
-            cwd=log.parent,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-        try:
-            yield psutil.Process(process.pid)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-
-
 def _measure(contender: Contender, stage: Stage, options: argparse.Namespace) -> Round:
-    port = _free_port()
+    port = free_port()
     folder = Path(tempfile.mkdtemp(prefix=f"{contender.name}-", dir=stage.folder))
     command = contender.prepare(replace(stage, port=port, folder=folder))
     log = folder / "output.log"
-    with _process(command, _GATEWAY_CORE, stage.environment, log) as process:
+    with process(command, stage.environment, folder, _GATEWAY_CORE) as gateway:
         try:
             _wait_until_answered(port, stage.token)
         except SystemExit:
             print(log.read_text(), file=sys.stderr)
             raise
         _load(port, stage.token, 1, options.connections)
-        before = _cpu_seconds(process)
+        before = _cpu_seconds(gateway)
         output = _load(port, stage.token, options.seconds, options.connections)
-        cpu = _cpu_seconds(process) - before
-        return _round(contender.name, output, cpu, _memory(process))
+        cpu = _cpu_seconds(gateway) - before
+        return _round(contender.name, output, cpu, _memory(gateway))
 
 
 def _load(port: int, token: str, seconds: int, connections: int) -> str:
@@ -237,12 +210,6 @@ def _cpu_seconds(process: psutil.Process) -> float:
 def _memory(process: psutil.Process) -> float:
     family = (process, *process.children(recursive=True))
     return sum(one.memory_info().rss for one in family) / 1e6
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_until_answered(port: int, token: str) -> None:
