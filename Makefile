@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 CODE := src tests tools $(wildcard benchmarks)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --custom-compile-command "make lock" $(LOCKFLAGS) pyproject.toml
+# The lock names every distribution, so pip is to resolve nothing: for a dependency with extras, such as
+# coverage[toml], older ones look at the newest release before the locked one and refuse it for its hash.
+INSTALL := $(BIN)/python -m pip install --quiet --require-hashes --no-deps -r
 
 .DEFAULT_GOAL := help
 .PHONY: help up test coverage check fmt bench docs lock wheel clean
@@ -60,17 +63,17 @@ clean: ## Remove caches, builds and the virtual environment; keep .gateline
 # The stamps hold the state of the lock that the environment was made from.
 $(VENV)/.local: requirements/local.txt pyproject.toml | $(BIN)/python
 	@[ -e $(VENV)/.dev ] && [ $(VENV)/.dev -nt requirements/dev.txt ] || \
-		$(BIN)/python -m pip install --quiet --require-hashes -r requirements/local.txt
+		$(INSTALL) requirements/local.txt
 	@$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps -e .
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
-	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	@$(INSTALL) requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps -e .
 	@touch $@ $(VENV)/.local
 
 $(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
-	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/bench.txt
+	@$(INSTALL) requirements/bench.txt
 	@touch $@
 
 $(BIN)/python:

@@ -1,5 +1,6 @@
 """Fixtures that every test may use: real engines, one of each per session."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +13,19 @@ from gateline.local.engines import Postgres, Valkey, running
 
 # One client makes all the requests of a session; the tests of the limits set their own.
 _ROOMY = {"RATE_LIMIT_DEFAULT": "100000/minute", "LOGIN_RATE_LIMIT": "10000/minute"}
+
+
+@pytest.fixture(autouse=True)
+def _same_environment() -> Iterator[None]:
+    """Fail a test that leaves variables behind: the processes of later ones would inherit them."""
+    before = _environment()
+    yield
+    after = _environment()
+    assert after == before, f"changed by the test: {dict(after.items() ^ before.items())}"
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
 
 
 @pytest.fixture(scope="session")

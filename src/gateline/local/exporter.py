@@ -23,7 +23,8 @@ FOLDER_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 def exporting(host: str, port: int) -> Iterator[None]:
     """Answer scrapes for the processes that this one starts, until the block ends; port 0: do not.
 
-    Sets the folder through which they share their figures, unless one is set already.
+    Sets the folder through which they share their figures, for as long as the block lasts, unless
+    one is set already.
     """
     if port == 0:
         yield
@@ -39,6 +40,7 @@ def exporting(host: str, port: int) -> Iterator[None]:
         process.terminate()
         process.wait()
         if own is not None:
+            del os.environ[FOLDER_VARIABLE]
             shutil.rmtree(own, ignore_errors=True)
 
 

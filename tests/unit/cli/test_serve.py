@@ -21,8 +21,9 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Served:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", "postgresql://u@127.0.0.1:1/none")
     monkeypatch.setenv("SECRET_KEY", "a-secret-for-tests-of-at-least-32-bytes")
-    for name in ("FLASK_HOST", "FLASK_PORT"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("FLASK_HOST", "FLASK_PORT", "GATELINE_SOCKETIO_TRANSPORTS"):
+        monkeypatch.setenv(name, "as before, in the end")
+        monkeypatch.delenv(name)
     calls: Served = []
 
     def note(service: ServiceProgram, listen: Listen) -> None:
