@@ -34,6 +34,7 @@ class AccessLog:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._write = write
+        self._as_json = as_json
         self._line = _json_line if as_json else _text_line
         self._clock = clock
         self._second = 0
@@ -50,8 +51,11 @@ class AccessLog:
         second = int(now)
         if second != self._second:
             self._second = second
-            self._stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
-        stamp = f"{self._stamp},{int((now - second) * 1000):03d}"
+            self._stamp = _json_second(second) if self._as_json else _text_second(second)
+        if self._as_json:
+            stamp = f"{self._stamp}.{int((now - second) * 1_000_000):06d}Z"
+        else:
+            stamp = f"{self._stamp},{int((now - second) * 1000):03d}"
         self._lines.append(self._line(stamp, exchange, seconds))
 
     def flush(self) -> None:
@@ -71,6 +75,16 @@ class AccessLog:
                     _log.warning("access lines were lost: %s", error)
         finally:
             self.flush()
+
+
+def _text_second(second: int) -> str:
+    """Return local time, as `logging` writes it."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
+
+
+def _json_second(second: int) -> str:
+    """Return UTC as in ISO 8601, as every other JSON line has it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
 
 
 def _text_line(stamp: str, exchange: Exchange, seconds: float) -> str:
