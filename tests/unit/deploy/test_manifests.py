@@ -8,8 +8,11 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
+from click.testing import CliRunner
 from compose_spec import PyCompose
+from dockerfile import read_stages
 
+from gateline.cli import cli
 from gateline.local.services import SERVICES
 from gateline.shared.config import Settings
 from gateline.shared.config.settings import variables_of
@@ -18,10 +21,15 @@ ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "deploy"
 KUBERNETES = "1.37"
 VARIABLES = {name for field in Settings.model_fields for name in variables_of(field)}
-MANIFESTS = [
-    pytest.param(document, id=f"{path.name}-{document['metadata']['name']}")
+APPLIED = [
+    (path.name, document)
     for path in sorted((DEPLOY / "k8s").glob("*.yaml"))
     for document in yaml.safe_load_all(path.read_text(encoding="utf-8"))
+]
+SECRET: dict[str, Any] = yaml.safe_load((DEPLOY / "secret.example.yaml").read_text("utf-8"))
+MANIFESTS = [
+    pytest.param(document, id=f"{name}-{document['metadata']['name']}")
+    for name, document in [*APPLIED, ("secret.example.yaml", SECRET)]
 ]
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
 OURS = {name: one for name, one in COMPOSE["services"].items() if "gateline" in one["image"]}
@@ -62,14 +70,47 @@ def test_kubernetes_settings_exist(document: dict[str, Any]) -> None:
         assert document["stringData"]["SECRET_KEY"] == ""
 
 
-def test_every_deployment_serves_a_part_that_there_is() -> None:
-    """The arguments of each container are a command that exists."""
-    documents: list[dict[str, Any]] = [dict(one.values[0]) for one in MANIFESTS]  # type: ignore[call-overload]
-    for document in documents:
-        if document["kind"] == "Deployment":
-            container = document["spec"]["template"]["spec"]["containers"][0]
-            assert container["args"][0] == "serve"
-            assert container["args"][1] in SERVICES
+def test_applying_the_folder_leaves_the_secret_alone() -> None:
+    """`kubectl apply -f deploy/k8s/` brings no secret, which would replace the operator's."""
+    assert "Secret" not in _by_kind()
+    assert SECRET["kind"] == "Secret"
+    wanted = {"name": SECRET["metadata"]["name"]}
+    for one in _by_kind()["Deployment"] + _by_kind()["Job"]:
+        (container,) = one["spec"]["template"]["spec"]["containers"]
+        assert {"secretRef": wanted} in container["envFrom"]
+
+
+def test_every_service_has_a_deployment() -> None:
+    """What Compose runs runs on Kubernetes as well: nothing that the pages offer is missing."""
+    deployed = []
+    for document in _by_kind()["Deployment"]:
+        container = document["spec"]["template"]["spec"]["containers"][0]
+        assert container["args"][0] == "serve"
+        assert document["metadata"]["name"] == f"gateline-{container['args'][1]}"
+        deployed.append(container["args"][1])
+    assert sorted(deployed) == sorted(SERVICES)
+
+
+def test_every_address_of_the_config_map_is_a_service() -> None:
+    """Each service that has an address is named there, at the service that leads to its pods."""
+    (config,) = _by_kind()["ConfigMap"]
+    behind = {one["metadata"]["name"]: one["spec"] for one in _by_kind()["Service"]}
+    for name, service in SERVICES.items():
+        for variable in service.url_variables:
+            assert config["data"][variable] == f"http://gateline-{name}:8000"
+            assert behind[f"gateline-{name}"]["ports"][0]["port"] == 8000
+    pods = [one["spec"]["template"]["metadata"]["labels"] for one in _by_kind()["Deployment"]]
+    for spec in behind.values():
+        assert [spec["selector"]] == [
+            one for one in pods if spec["selector"].items() <= one.items()
+        ]
+
+
+def _by_kind() -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for _, document in APPLIED:
+        found.setdefault(document["kind"], []).append(document)
+    return found
 
 
 def test_compose_schema() -> None:
@@ -106,18 +147,26 @@ def test_production_example_names_what_compose_needs() -> None:
 
 
 def test_dockerfile_runs_as_a_plain_user_in_production() -> None:
-    """The image's last words: a user that is not root, production, and a command that exists."""
-    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    """The image's last words: a user that is not root, production, 8000, a command that exists."""
+    image = read_stages(ROOT / "Dockerfile")[-1]
     assert (ROOT / "Dockerfile").resolve() == DEPLOY / "Dockerfile"
-    final = text.rpartition("\nFROM ")[2]
-    assert re.search(r"^USER 10001:10001$", final, re.MULTILINE)
-    assert "FLASK_ENV=production" in final
-    assert 'ENTRYPOINT ["gateline"]' in final
-    assert 'CMD ["up"]' in final
+    assert image.user == "10001:10001"
+    assert image.env["FLASK_ENV"] == "production"
+    assert (image.env["FLASK_HOST"], image.env["FLASK_PORT"]) == ("0.0.0.0", "8000")
+    assert set(image.env) - {"PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"} <= VARIABLES
+    assert image.ports == [8000, 9090]
+    assert image.volumes == [image.env["GATELINE_DATA_DIR"]]
+    assert image.entrypoint == ["gateline"]
+    assert CliRunner().invoke(cli, [*image.command, "--help"]).exit_code == 0
 
 
-@pytest.mark.parametrize("name", ["LICENSE", "README.md", "docs", "pyproject.toml", "requirements"])
-def test_build_context_has_what_the_image_copies(name: str) -> None:
+def test_build_context_has_what_the_image_copies() -> None:
     """What the Dockerfile copies is neither missing nor ignored."""
-    assert (ROOT / name).exists()
-    assert f"!{name}" in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    kept = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    copied = [
+        name.rstrip("/") for stage in read_stages(ROOT / "Dockerfile") for name in stage.copies
+    ]
+    assert {"pyproject.toml", "requirements", "src", "docs"} <= set(copied)
+    for name in copied:
+        assert (ROOT / name).exists()
+        assert f"!{name}" in kept
