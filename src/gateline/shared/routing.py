@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Final
 
 from gateline.policy.identity import USER_TYPES
-from gateline.policy.routes import Authentication, Destination, Route
+from gateline.policy.routes import Authentication, Destination, Route, is_same_claim, shape
 from gateline.policy.services import BreakerPolicy, Service, endpoints_at
 
 if TYPE_CHECKING:
@@ -69,6 +69,22 @@ def platform_routes(*, samples: bool = True) -> tuple[Route, ...]:
     """Return the routes of the platform; its own health is the gateway's business, not a route."""
     shown = (*_domain_routes(), _me_route(), *_retail_routes()) if samples else ()
     return (*_auth_routes(), *_api_routes(), *shown, *_web_routes())
+
+
+def beside(own: tuple[Route, ...], *, samples: bool) -> tuple[Route, ...]:
+    """Return routes of one's own and those of the platform whose place none of them takes."""
+    by_shape: dict[str, list[Route]] = {}
+    for route in own:
+        by_shape.setdefault(shape(route.path), []).append(route)
+    kept = [
+        route
+        for route in platform_routes(samples=samples)
+        if not any(is_same_claim(route, other) for other in by_shape.get(shape(route.path), ()))
+    ]
+    # Who answers everything also answers what would be refused below /api/ only for being unknown.
+    if not any(route.name == PAGES for route in kept):
+        kept = [route for route in kept if route.name != UNKNOWN_API]
+    return (*own, *kept)
 
 
 def _auth_routes() -> tuple[Route, ...]:

@@ -83,6 +83,8 @@ def check(source: Source) -> Checked:
     relations.check(checked)
     relations.check_claims(checked)
     if not checked.errors:  # what is missing for being wrong is no reason to wonder
+        relations.check_redirects(checked)
+    if not checked.errors:
         warnings.check(checked)
     return checked
 

@@ -14,7 +14,7 @@ DURATION_FORM: Final = r"^[0-9]+(\.[0-9]+)?(ms|s|m|h)$"
 SIZE_FORM: Final = r"^[0-9]+(\.[0-9]+)?(kB|KB|MB|GB|KiB|MiB|GiB|B)$"
 _DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h)")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_SIZE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(kB|KB|MB|GB|KiB|MiB|GiB|B)")
+_SIZE: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]+)?)\s*(kB|KB|MB|GB|KiB|MiB|GiB|B)")
 _BYTES: Final = {
     "B": 1,
     "kB": 1000,
@@ -30,6 +30,8 @@ _ROUTE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _TARGET: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _HASH_ON: Final = re.compile(r"client|user|(header|cookie):[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _LIMIT_BY: Final = re.compile(r"client|user|service_key|route|header:[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_MOST_REQUESTS: Final = 1_000_000_000
+_USER_TYPE: Final = re.compile(r"[!-~](?:[ -~]{0,254}[!-~])?")
 _DIGEST: Final = re.compile(r"[0-9a-fA-F]{64}")
 
 
@@ -67,11 +69,15 @@ def _route_name(value: str) -> str:
 
 def _rate(value: str) -> str:
     try:
-        Limit.parse(value)
+        limit = Limit.parse(value)
     except ValueError:
         raise wrong(
             f"{value!r} is no rate", 'write "600/minute" (second, minute, hour, day)'
         ) from None
+    if limit.requests > _MOST_REQUESTS:
+        raise wrong(
+            f"{value!r} is more than can be counted", f"write at most {_MOST_REQUESTS}, or none"
+        )
     return value
 
 
@@ -105,6 +111,28 @@ def _variable(value: str) -> str:
     return value
 
 
+def _text(value: str) -> str:
+    """Return a text that a token may hold and a header can tell."""
+    if not value or value != value.strip() or not value.isprintable():
+        raise wrong(f"{value!r} is nothing that could be said", "write visible characters")
+    return value
+
+
+def _user_type(value: str) -> str:
+    """Return a user type: it goes to services in a header."""
+    if not _USER_TYPE.fullmatch(value):
+        raise wrong(
+            f"{value!r} cannot stand in a header", "write letters, digits and -, such as shop-admin"
+        )
+    return value
+
+
+def _value(value: str) -> str:
+    if "\0" in value:
+        raise wrong("the value of a variable has no zero byte", "take it out")
+    return value
+
+
 def _digest(value: str) -> str:
     if not _DIGEST.fullmatch(value):
         raise wrong(
@@ -135,5 +163,8 @@ LimitedBy = Annotated[str, AfterValidator(_limited_by)]
 HashedOn = Annotated[str, AfterValidator(_hashed_on)]
 App = Annotated[str, AfterValidator(_app)]
 Variable = Annotated[str, AfterValidator(_variable)]
+Text = Annotated[str, AfterValidator(_text)]
+UserType = Annotated[str, AfterValidator(_user_type)]
+Value = Annotated[str, AfterValidator(_value)]
 Digest = Annotated[str, AfterValidator(_digest)]
 Algorithm = Annotated[str, AfterValidator(_algorithm)]

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gateline.policy.cors import CorsPolicy
-from gateline.policy.routes import Route, is_same_claim, shape
 from gateline.policy.services import RetryBudget, Service
 from gateline.shared.gateway import building, upstreams
 from gateline.shared.gateway.apps import with_addresses
@@ -12,7 +11,7 @@ from gateline.shared.gateway.checking import Checked, check
 from gateline.shared.gateway.plan import BUILT_IN, GatewayPlan
 from gateline.shared.gateway.problems import GatewayFileError
 from gateline.shared.gateway.source import Source
-from gateline.shared.routing import PAGES, UNKNOWN_API, platform_routes, platform_services
+from gateline.shared.routing import beside, platform_routes, platform_services
 
 if TYPE_CHECKING:
     from gateline.shared.config import Settings
@@ -51,7 +50,9 @@ def plan_of(source: Source, settings: "Settings") -> GatewayPlan:
         path=source.path.absolute(),
         version=source.version,
         services=_services(checked, source.folder, settings),
-        routes=_routes(checked),
+        routes=checked.built
+        if not gateway.platform
+        else beside(checked.built, samples=gateway.samples),
         allowed_hosts=tuple(hosts),
         cors=CorsPolicy(frozenset(origins)),
         trusted_proxies=proxies,
@@ -95,22 +96,3 @@ def _services(checked: Checked, folder: Path, settings: "Settings") -> dict[str,
         else {}
     )
     return {**platform, **with_addresses(own, settings)}
-
-
-def _routes(checked: Checked) -> tuple[Route, ...]:
-    """Return the file's routes and those of the platform whose place none of them takes."""
-    own = checked.built
-    if not checked.gateway.platform:
-        return own
-    by_shape: dict[str, list[Route]] = {}
-    for route in own:
-        by_shape.setdefault(shape(route.path), []).append(route)
-    kept = [
-        route
-        for route in platform_routes(samples=checked.gateway.samples)
-        if not any(is_same_claim(route, other) for other in by_shape.get(shape(route.path), ()))
-    ]
-    # Who answers everything also answers what would be refused below /api/ only for being unknown.
-    if not any(route.name == PAGES for route in kept):
-        kept = [route for route in kept if route.name != UNKNOWN_API]
-    return (*own, *kept)

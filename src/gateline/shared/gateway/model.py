@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from gateline.shared.gateway import fields, web_fields
+from gateline.shared.gateway import address_fields, fields
 from gateline.shared.gateway.route_model import OneLimit, RouteEntry
 from gateline.shared.gateway.service_model import ServiceEntry
 from gateline.shared.gateway.tables import LIST, Table, setting
@@ -33,15 +33,15 @@ class BudgetEntry(Table):
 class GatewayEntry(Table):
     """`[gateway]`: what holds for all requests."""
 
-    allowed_hosts: Annotated[list[web_fields.Host], LIST] = setting(
+    allowed_hosts: Annotated[list[address_fields.Host], LIST] = setting(
         [], "Host names that are answered; none: any. ALLOWED_HOSTS wins.", ["api.example.com"]
     )
-    cors_origins: Annotated[list[web_fields.Origin], LIST] = setting(
+    cors_origins: Annotated[list[address_fields.Origin], LIST] = setting(
         [],
         "Origins whose pages may call with credentials; `*`: any, without. CORS_ORIGINS wins.",
         ["https://app.example.com"],
     )
-    trusted_proxies: Annotated[list[web_fields.NetworkText], LIST] = setting(
+    trusted_proxies: Annotated[list[address_fields.NetworkText], LIST] = setting(
         [],
         "Proxies in front whose X-Forwarded-* is believed. EDGE_TRUSTED_PROXIES wins.",
         ["10.0.0.0/8"],
@@ -66,20 +66,20 @@ class GatewayEntry(Table):
 class IssuerEntry(Table):
     """`[issuers.NAME]`: somebody else whose tokens are believed on routes that accept NAME."""
 
-    issuer: str = setting(..., "The tokens' `iss`.", "https://login.example.com/")
-    jwks_url: web_fields.WebUrl = setting(
+    issuer: fields.Text = setting(..., "The tokens' `iss`.", "https://login.example.com/")
+    jwks_url: address_fields.WebUrl = setting(
         ..., "Where its keys are.", "https://login.example.com/.well-known/jwks.json"
     )
-    audience: Annotated[list[str], Field(min_length=1), LIST] = setting(
+    audience: Annotated[list[fields.Text], Field(min_length=1), LIST] = setting(
         ..., "One of these is the tokens' `aud`.", ["shop"]
     )
     algorithms: Annotated[list[fields.Algorithm], Field(min_length=1), LIST] = setting(
         ["RS256", "ES256", "EdDSA"], "How tokens may be signed."
     )
-    user_id: str = setting("sub", "Claim with the user's id.")
+    user_id: fields.Text = setting("sub", "Claim with the user's id.")
     email: str = setting("email", "Claim with the address.")
     user_type: str = setting("user_type", "Claim with the role; a dot descends.")
-    roles: dict[str, str] = setting(
+    roles: dict[str, fields.UserType] = setting(
         {}, "User type for each value of that claim; none: as it is.", {"shop-admin": "admin"}
     )
     cooldown: fields.Duration = setting(30.0, "Least time between two looks at its keys.")
@@ -92,7 +92,7 @@ class ApiKeyEntry(Table):
     sha256: fields.Digest = setting(
         ..., "Digest of the key, as `gateline key new` prints it.", "0" * 64
     )
-    user_type: str = setting("service", "What `roles` of a route compare with.")
+    user_type: fields.UserType = setting("service", "What `roles` of a route compare with.")
     rate_limit: OneLimit | None = setting(None, "How many requests it may make.", "600/minute")
 
 

@@ -3,20 +3,22 @@
 from collections.abc import Iterable
 from typing import Final
 
-from gateline.policy.routes import Route, is_same_claim, shape
+from gateline.policy.routes import Route, RouteTable, is_same_claim, shape
 from gateline.shared.gateway.building import literal_head
 from gateline.shared.gateway.checking import Checked
 from gateline.shared.gateway.positions import Location
 from gateline.shared.gateway.route_model import RouteEntry
-from gateline.shared.gateway.service_model import ServiceEntry
+from gateline.shared.gateway.service_relations import check_pair, check_service
 from gateline.shared.gateway.suggestions import one_of
-from gateline.shared.routing import PLATFORM_SERVICES, SAMPLE_SERVICES
+from gateline.shared.routing import beside
 
 EDGE_PATHS: Final = ("/health", "/livez", "/readyz", "/openapi.json")
 """What the edge answers itself, whatever the file says."""
 PLATFORM_PATHS: Final = ("/ws/dashboard", "/ws/*", "/socket.io/*")
 """What it answers besides where it serves the platform."""
-_ADDRESSES: Final = ("app", "url", "urls", "targets")
+_MOST_HOPS: Final = 20
+_SEE_OTHER: Final = 303
+_ANY: Final = "any-part-of-a-path"
 _OWN_SOURCES: Final = ("session", "key")
 
 
@@ -24,7 +26,7 @@ def check(checked: Checked) -> None:
     """Note every error between tables that are valid by themselves."""
     _check_gateway(checked)
     for name, service in checked.services.items():
-        _check_service(checked, name, service)
+        check_service(checked, name, service)
     names: dict[str, int] = {}
     for index, route in checked.routes.items():
         _check_route(checked, index, route)
@@ -63,6 +65,41 @@ def check_claims(checked: Checked) -> None:
         earlier.append((index, route))
 
 
+def check_redirects(checked: Checked) -> None:
+    """Note redirects that lead back to themselves, over others too: a browser gives up."""
+    routes = checked.built
+    if checked.gateway.platform:
+        routes = beside(routes, samples=checked.gateway.samples)
+    table = RouteTable(routes)
+    for index, route in zip(checked.routes, checked.built, strict=True):
+        if route.redirect is not None and _is_endless(table, route):
+            checked.wrong(
+                ("routes", index, "redirect"),
+                f"leads back to {route.path}",
+                "write a place that another route answers",
+            )
+
+
+def _is_endless(table: RouteTable, route: Route) -> bool:
+    """Follow a redirect of an ordinary request for a route, as long as it stays on this host."""
+    host = min(route.hosts, default="").removeprefix("*.")
+    method = "GET" if not route.methods or "GET" in route.methods else min(route.methods)
+    fields = {one.name: one.value or b"" for one in route.headers}
+    path = "/".join(_ANY if part == "*" or "{" in part else part for part in route.path.split("/"))
+    seen: list[Route] = []
+    while len(seen) < _MOST_HOPS:
+        match = table.match(method, host, path, fields)
+        if match.route is None or match.route.redirect is None:
+            return False
+        seen.append(match.route)
+        path = match.route.redirect.location(match).partition("?")[0].partition("#")[0]
+        if not path.startswith("/"):
+            return False
+        if match.route.redirect.status == _SEE_OTHER:
+            method = "GET"
+    return route in seen[1:]
+
+
 def _check_gateway(checked: Checked) -> None:
     gateway = checked.gateway
     if gateway.samples and not gateway.platform:
@@ -76,61 +113,7 @@ def _check_gateway(checked: Checked) -> None:
             'write cors_origins = ["*"] or exact origins alone',
         )
     if gateway.tls is not None:
-        for setting in ("certificate", "key"):
-            _check_file(checked, ("gateway", "tls", setting), getattr(gateway.tls, setting))
-
-
-def _check_file(checked: Checked, at: Location, name: str) -> None:
-    if name and not (checked.source.folder / name).is_file():
-        checked.wrong(
-            at, f"{name!r} is not there", f"write a path that counts from {checked.source.folder}"
-        )
-
-
-def _check_service(checked: Checked, name: str, entry: ServiceEntry) -> None:
-    at: Location = ("services", name)
-    taken = PLATFORM_SERVICES | (SAMPLE_SERVICES if checked.gateway.samples else frozenset())
-    if checked.gateway.platform and name in taken:
-        checked.wrong(
-            at,
-            f"{name!r} is a service of the platform",
-            f"call it my-{name}, or leave the platform out: [gateway] platform = false",
-        )
-    given = [setting for setting in _ADDRESSES if getattr(entry, setting)]
-    if not given:
-        checked.wrong(
-            (*at, "url"), "is missing", 'write url = "http://host:port", or app = "module:app"'
-        )
-    for surplus in given[1:]:
-        checked.wrong(
-            (*at, surplus), f"stands beside {given[0]}", f"keep one of {', '.join(given)}"
-        )
-    if entry.targets and not any(one.weight for one in entry.targets):
-        checked.wrong((*at, "targets"), "all weights are 0", "give one of them weight = 1")
-    asked = "connect_timeout" in entry.model_fields_set
-    if asked and entry.connect_timeout > (entry.timeout or entry.connect_timeout):
-        checked.wrong(
-            (*at, "connect_timeout"),
-            "is longer than timeout",
-            f"write at most {entry.timeout:g}",
-        )
-    if entry.app and not (checked.source.folder / entry.directory).is_dir():
-        checked.wrong(
-            (*at, "directory"),
-            f"{entry.directory!r} is not there",
-            f"write a folder that counts from {checked.source.folder}",
-        )
-    _check_upstream_tls(checked, at, entry)
-
-
-def _check_upstream_tls(checked: Checked, at: Location, entry: ServiceEntry) -> None:
-    if entry.tls is None:
-        return
-    for setting in ("ca", "certificate", "key"):
-        _check_file(checked, (*at, "tls", setting), getattr(entry.tls, setting))
-    if bool(entry.tls.certificate) is not bool(entry.tls.key):
-        missing = "key" if entry.tls.certificate else "certificate"
-        checked.wrong((*at, "tls", missing), "is missing", "write certificate and key together")
+        check_pair(checked, ("gateway", "tls"), gateway.tls.certificate, gateway.tls.key)
 
 
 def _check_route(checked: Checked, index: int, entry: RouteEntry) -> None:
@@ -157,6 +140,7 @@ def _check_route(checked: Checked, index: int, entry: RouteEntry) -> None:
     _check_prefix(checked, at, entry)
     _check_redirect(checked, at, entry)
     _check_cors(checked, at, entry)
+    _check_header_names(checked, at, entry)
 
 
 def _check_known(checked: Checked, at: Location, name: str, services: Iterable[str]) -> None:
@@ -202,6 +186,21 @@ def _check_redirect(checked: Checked, at: Location, entry: RouteEntry) -> None:
                 f"{{{name}}} is no part of {entry.path}",
                 one_of(name, known) if known else "write the path out, or end it with /*",
             )
+
+
+def _check_header_names(checked: Checked, at: Location, entry: RouteEntry) -> None:
+    """Note names that are one and the same: HTTP knows no capitals in them."""
+    tables: dict[Location, Iterable[str]] = {(*at, "headers"): entry.headers}
+    for setting in ("request_headers", "response_headers"):
+        changes = getattr(entry, setting)
+        if changes is not None:
+            tables[(*at, setting, "set")] = changes.set
+    for way, names in tables.items():
+        seen: dict[str, str] = {}
+        for name in names:
+            other = seen.setdefault(name.lower(), name)
+            if other != name:
+                checked.wrong((*way, name), f"is the same header as {other}", "keep one of the two")
 
 
 def _check_cors(checked: Checked, at: Location, entry: RouteEntry) -> None:

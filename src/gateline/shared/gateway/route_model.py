@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final, Literal
 
-from gateline.shared.gateway import fields, web_fields
+from gateline.shared.gateway import address_fields, fields, web_fields
 from gateline.shared.gateway.tables import LIST, TEXT, Shorthand, Table, as_list, setting
 
 _ON_OR_OFF: Final = {"type": "boolean"}
@@ -29,7 +29,7 @@ def _mirror(value: object) -> object:
 class RedirectEntry(Table):
     """`redirect`: where a client is sent; text stands for `to`."""
 
-    to: web_fields.Location = setting(
+    to: address_fields.Location = setting(
         ..., "Path or address; {path} is the part under /*, {name} a parameter.", "/new/{path}"
     )
     status: Literal[301, 302, 303, 307, 308] = setting(308, "Status of the answer.")
@@ -81,7 +81,7 @@ class ResponseHeadersEntry(Table):
 class CorsEntry(Table):
     """`cors` of a route: takes the place of the gateway's."""
 
-    origins: Annotated[list[web_fields.Origin], LIST] = setting(
+    origins: Annotated[list[address_fields.Origin], LIST] = setting(
         ..., "Origins whose pages may read; `*`: any.", ["https://app.example.com"]
     )
     methods: Annotated[list[web_fields.Method], LIST] = setting(
@@ -107,7 +107,7 @@ class CacheEntry(Table):
     stale_if_error: fields.Pause = setting(
         0.0, "How long past its freshness an answer stands in for a service that fails.", 60
     )
-    vary: Annotated[list[web_fields.HeaderName], LIST] = setting(
+    vary: Annotated[list[web_fields.TellingHeader], LIST] = setting(
         [], "Request headers that tell answers apart besides those of Vary.", ["Accept-Language"]
     )
 
@@ -132,7 +132,7 @@ class RouteEntry(Table):
     name: fields.RouteName | None = setting(
         None, "Its name in logs and metrics; made from the path when not given.", "shop"
     )
-    hosts: Annotated[list[web_fields.Host], LIST] = setting(
+    hosts: Annotated[list[address_fields.Host], LIST] = setting(
         [], "Only under these host names; `*.example.com` is any below.", ["shop.example.com"]
     )
     methods: Annotated[list[web_fields.Method], LIST] = setting(
@@ -147,7 +147,7 @@ class RouteEntry(Table):
     accept: Annotated[list[str], LIST] = setting(
         ["session"], "Where an identity may come from: session, key, names of issuers."
     )
-    roles: Annotated[list[str], LIST] = setting(
+    roles: Annotated[list[fields.Text], LIST] = setting(
         [], "User types that may pass; none: all.", ["customer"]
     )
     rate_limit: Annotated[list[OneLimit], Shorthand(as_list, (), item=True)] = setting(
@@ -174,10 +174,10 @@ class RouteEntry(Table):
     cors: CorsEntry | None = setting(
         None, "Other origins' pages; else the gateway's.", {"origins": ["https://app.example.com"]}
     )
-    allow_ips: Annotated[list[web_fields.NetworkText], LIST] = setting(
+    allow_ips: Annotated[list[address_fields.NetworkText], LIST] = setting(
         [], "Only clients in these networks.", ["10.0.0.0/8"]
     )
-    deny_ips: Annotated[list[web_fields.NetworkText], LIST] = setting(
+    deny_ips: Annotated[list[address_fields.NetworkText], LIST] = setting(
         [], "No clients in these networks.", ["192.0.2.0/24"]
     )
     cache: Annotated[CacheEntry | None, Shorthand(_cache, (_ON_OR_OFF,))] = setting(

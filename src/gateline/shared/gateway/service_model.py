@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gateline.shared.gateway import fields, web_fields
+from gateline.shared.gateway import address_fields, fields, web_fields
 from gateline.shared.gateway.tables import LIST, OFF, Shorthand, Table, or_off, setting
 
 
@@ -23,7 +23,7 @@ def _concurrency(value: object) -> object:
 class TargetEntry(Table):
     """One of `targets`: an address with a share of the requests."""
 
-    url: web_fields.Url = setting(..., "Its address.", "http://shop-2:9000")
+    url: address_fields.Url = setting(..., "Its address.", "http://shop-2:9000")
     weight: Annotated[int, Field(ge=0, le=1000)] = setting(
         1, "Its share in proportion to the others; 0: no new requests."
     )
@@ -64,7 +64,9 @@ class EjectionEntry(Table):
 class HealthCheckEntry(Table):
     """`health_check`: ask every target regularly; off unless given."""
 
-    path: str = setting("/livez", "What is asked for; 2xx and 3xx are good answers.")
+    path: web_fields.AskedPath = setting(
+        "/livez", "What is asked for; 2xx and 3xx are good answers."
+    )
     interval: fields.Duration = setting(5.0, "How often.")
     timeout: fields.Duration = setting(2.0, "How long an answer may take.")
     healthy: fields.Count = setting(2, "Good answers in a row that bring a target back.")
@@ -86,7 +88,9 @@ class UpstreamTlsEntry(Table):
     ca: str = setting("", "PEM file of the authority to believe, not the system's.", "ca.pem")
     certificate: str = setting("", "PEM file of our own certificate.", "gateline.pem")
     key: str = setting("", "PEM file of its key.", "gateline.key")
-    server_name: str = setting("", "Name to ask for and verify instead of the address's.", "shop")
+    server_name: address_fields.ServerName = setting(
+        "", "Name to ask for and verify instead of the address's.", "shop"
+    )
 
 
 class ServiceEntry(Table):
@@ -95,8 +99,8 @@ class ServiceEntry(Table):
     app: fields.App | None = setting(
         None, "WSGI app that `gateline up` serves: module:factory or module:app.", "shop:create_app"
     )
-    url: web_fields.Url | None = setting(None, "Its address.", "http://shop:9000")
-    urls: Annotated[list[web_fields.Url], LIST] = setting(
+    url: address_fields.Url | None = setting(None, "Its address.", "http://shop:9000")
+    urls: Annotated[list[address_fields.Url], LIST] = setting(
         [], "Several addresses.", ["http://a:9000", "http://b:9000"]
     )
     targets: list[TargetEntry] = setting(
@@ -105,7 +109,7 @@ class ServiceEntry(Table):
     directory: str = setting(".", "Folder of the app; from the file's own.")
     workers: Annotated[int, Field(ge=1, le=64)] = setting(1, "Processes that serve the app.")
     threads: Annotated[int, Field(ge=1, le=256)] = setting(8, "Threads in each of them.")
-    env: dict[fields.Variable, str] = setting(
+    env: dict[fields.Variable, fields.Value] = setting(
         {}, "Environment variables of the app.", {"SHOP_CURRENCY": "EUR"}
     )
     prefix: web_fields.Prefix = setting("", "Put before a path that lacks it.", "/v2")

@@ -1,9 +1,14 @@
 """What a person may have meant."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Final
+from urllib.parse import quote
 
-_MOST_NAMED = 12
+_MOST_NAMED: Final = 12
+_STRAY_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_IN_PATHS: Final = "/!$&'()*+,;=:@-._~%"
 
 
 def one_of(written: str, known: Iterable[str]) -> str:
@@ -24,3 +29,12 @@ def closest(written: str, known: Iterable[str]) -> str | None:
     by_lower = {name.lower(): name for name in known}
     found = get_close_matches(written.lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[found[0]] if found else None
+
+
+def percent_encoded(text: str, *, keep: str = "") -> str:
+    """Return a path as URIs write it (RFC 3986, section 2.1); `keep` is left as it is besides.
+
+    >>> percent_encoded("/50% für dich")
+    '/50%25%20f%C3%BCr%20dich'
+    """
+    return quote(_STRAY_PERCENT.sub("%25", text), safe=f"{_IN_PATHS}{keep}")

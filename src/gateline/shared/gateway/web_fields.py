@@ -1,53 +1,24 @@
-"""Addresses, paths, hosts and headers, with what to write instead of a wrong one."""
+"""Paths, methods and headers, with what to write instead of a wrong one."""
 
 import re
 from collections.abc import Iterable
 from typing import Annotated, Final
-from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, PlainValidator
 
 from gateline.policy.admission import METHODS
 from gateline.policy.headers import HOP_BY_HOP, OWN_MARKS, SPOOFABLE
 from gateline.policy.paths import PathRefused, canonical
-from gateline.shared.config import checks
-from gateline.shared.gateway.suggestions import one_of
+from gateline.shared.gateway.suggestions import one_of, percent_encoded
 from gateline.shared.gateway.tables import wrong
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
 _HEADER_VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]{0,4096}")
 _PARAMETER: Final = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]{0,31}\}")
+_QUERY: Final = re.compile(r"(?:[A-Za-z0-9._~:/?@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*")
+_ELSEWHERE: Final = re.compile(r"<[A-Za-z_][A-Za-z0-9_]{0,31}>")
+"""A parameter as other routers write it."""
 _NOT_OURS_TO_SET: Final = frozenset({b"content-length", b"host", b"expect"})
-
-
-def _url(value: str) -> str:
-    example = "write http://host:port, https://host or unix:///run/app.sock"
-    try:
-        parts = urlsplit(value)
-        parts.port  # noqa: B018 # reading it is what validates it
-    except ValueError:
-        raise wrong(f"{value!r} is no address", example) from None
-    if parts.scheme == "unix":
-        if parts.netloc or len(unquote(parts.path)) < 2:
-            raise wrong(f"{value!r} names no socket", "write unix:///run/app.sock")
-        return value
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise wrong(f"{value!r} is no address", example)
-    if "@" in parts.netloc:
-        raise wrong("an address holds no password", "set a header by request_headers instead")
-    if parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise wrong(
-            f"{value!r} has a path",
-            f'write url = "{parts.scheme}://{parts.netloc}" and prefix = "{parts.path}"',
-        )
-    return value.rstrip("/")
-
-
-def _web_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
-        raise wrong(f"{value!r} is no address", "write https://login.example.com/keys")
-    return value
 
 
 def _path(value: str) -> str:
@@ -82,50 +53,57 @@ def _segment(segment: str) -> str:
     except (PathRefused, UnicodeEncodeError):
         raise wrong(
             f"{segment!r} cannot stand in a path",
-            "write letters, digits and -._~, others percent-encoded",
+            f'write "{{{segment[1:-1]}}}" for one part of a path'
+            if _ELSEWHERE.fullmatch(segment)
+            else "write letters, digits and -._~, others percent-encoded",
         ) from None
 
 
 def _prefix(value: str) -> str:
+    """Return a leading part of a path in the spelling in which paths are forwarded."""
     if not value.startswith("/") or "*" in value or "{" in value or "?" in value:
         raise wrong(f"{value!r} is no leading part of a path", 'write it as "/v2"')
-    return value.rstrip("/")
+    return _canonical(value).rstrip("/")
 
 
-def _location(value: str) -> str:
-    parts = urlsplit(value)
-    absolute = parts.scheme in {"http", "https"} and parts.netloc and "{" not in parts.netloc
-    if not absolute and (not value.startswith("/") or value.startswith("//")):
-        raise wrong(f"{value!r} is no place to go", 'write "/new/{path}" or "https://host/path"')
-    if not _HEADER_VALUE.fullmatch(value) or not value.isascii() or " " in value:
-        raise wrong("a place to go holds no spaces or other characters", "percent-encode them")
-    return value
-
-
-def _host(value: str) -> str:
-    try:
-        return checks.allowed_hosts([value])[0]
-    except ValueError:
+def _asked_path(value: str) -> str:
+    """Return a path that may be asked for, with its query."""
+    if not value.startswith("/"):
         raise wrong(
-            f"{value!r} is no host name",
-            "write it without scheme and port: api.example.com or *.example.com",
+            f"{value!r} does not start with /", f'write "/{percent_encoded(value, keep="?")}"'
+        )
+    path, mark, query = value.partition("?")
+    if not _QUERY.fullmatch(query):
+        raise wrong(
+            f"{value!r} has characters that no query has",
+            f'percent-encode them: "{percent_encoded(value, keep="?")}"',
+        )
+    return f"{_canonical(path)}{mark}{query}"
+
+
+def _canonical(path: str) -> str:
+    try:
+        return canonical(path.encode("ascii")).decode("ascii")
+    except UnicodeEncodeError:
+        raise wrong(
+            f"{path!r} has characters that no path has",
+            f'percent-encode them: "{percent_encoded(path)}"',
+        ) from None
+    except PathRefused as error:
+        raise wrong(
+            f"{path!r} cannot be asked for: {error}",
+            f'write it as "{_mended(path)}"',
         ) from None
 
 
-def _origin(value: str) -> str:
+def _mended(path: str) -> str:
+    """Return a path that can be asked for and looks most like this one."""
+    parts = [part for part in path.split("/") if part.partition(";")[0] not in ("", ".", "..")]
+    mended = "/" + "/".join(percent_encoded(part) for part in parts)
     try:
-        return checks.cors_origins([value])[0]
-    except ValueError:
-        raise wrong(
-            f"{value!r} is no origin", "write scheme, host and port: https://app.example.com"
-        ) from None
-
-
-def _network(value: str) -> str:
-    try:
-        return str(checks.networks([value])[0])
-    except ValueError:
-        raise wrong(f"{value!r} is no address", "write 10.0.0.0/8, 192.168.1.7 or ::1") from None
+        return canonical(mended.encode("ascii")).decode("ascii")
+    except PathRefused:
+        return "/v2"
 
 
 def _method(value: str) -> str:
@@ -141,6 +119,12 @@ def _header_name(value: str) -> str:
     if "_" in value:
         raise wrong(f"{value!r} has an underscore", f"write {value.replace('_', '-')}")
     return value
+
+
+def _telling_header(value: str) -> str:
+    if value == "*":
+        raise wrong("'*' is no header: then no two requests are alike", "name the headers")
+    return _header_name(value)
 
 
 def _own_request_header(value: str) -> str:
@@ -179,16 +163,12 @@ def _stripped(value: object) -> str | bool:
     return value
 
 
-Url = Annotated[str, AfterValidator(_url)]
-WebUrl = Annotated[str, AfterValidator(_web_url)]
 Path = Annotated[str, AfterValidator(_path)]
+AskedPath = Annotated[str, AfterValidator(_asked_path)]
 Prefix = Annotated[str, AfterValidator(_prefix)]
-Location = Annotated[str, AfterValidator(_location)]
-Host = Annotated[str, AfterValidator(_host)]
-Origin = Annotated[str, AfterValidator(_origin)]
-NetworkText = Annotated[str, AfterValidator(_network)]
 Method = Annotated[str, AfterValidator(_method)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
+TellingHeader = Annotated[str, AfterValidator(_telling_header)]
 RequestHeaderName = Annotated[str, AfterValidator(_own_request_header)]
 ResponseHeaderName = Annotated[str, AfterValidator(_own_response_header)]
 HeaderValue = Annotated[str, AfterValidator(_header_value)]

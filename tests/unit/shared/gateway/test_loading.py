@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from certificates import Authority
 
 from gateline.policy.caching import CacheRule
 from gateline.policy.cors import CorsPolicy
@@ -130,8 +131,9 @@ def load(tmp_path: Path) -> Load:
     def load(text: str | None, **environ: str) -> GatewayPlan:
         path = tmp_path / "gateline.toml"
         (tmp_path / "app").mkdir(exist_ok=True)
-        for name in ("edge.pem", "edge.key", "app/own.py"):
-            (tmp_path / name).touch()
+        (tmp_path / "app/own.py").touch()
+        pair = Authority(tmp_path).issue("edge.example", "edge.pem")
+        (tmp_path / "edge.key").write_bytes(pair.read_bytes())
         if text is not None:
             path.write_text(text)
         variables = {"GATELINE_CONFIG": str(path), **BASE, **environ}
