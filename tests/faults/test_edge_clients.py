@@ -5,6 +5,7 @@ import socket
 import sys
 import time
 
+import pytest
 from edge_people import People, now_ms, percentile
 from running_edge import RunningEdge, Wire
 from scripted_services import ScriptedServices, Visit, answer, hang
@@ -119,3 +120,28 @@ def test_a_slow_head_is_not_waited_for_by_others(edge: RunningEdge) -> None:
         assert time.monotonic() - started < 1.0
         slow[0].send(b"TP/1.1\r\nHost: x\r\n\r\n")
         assert slow[0].read().status == 200
+
+
+MALFORMED = {"no size": b"ZZ\r\n\r\n", "no end": b"2\r\nabcd\r\n0\r\n\r\n"}
+
+
+@pytest.mark.parametrize("sent", MALFORMED.values(), ids=MALFORMED.keys())
+@pytest.mark.parametrize("before", [0, 100_000])
+def test_chunks_that_cannot_be_read_are_a_bad_request(
+    edge: RunningEdge, services: ScriptedServices, sent: bytes, before: int
+) -> None:
+    """The client is told so with the standard body, whether its body was held or streamed."""
+    name = b"malformed-%d-%d" % (before, len(sent))
+    headers = [(b"Transfer-Encoding", b"chunked"), (b"X-Request-ID", name)]
+    with edge.connect() as wire:
+        wire.send_head("POST", "/chunks", headers)
+        if before:
+            wire.send(b"%x\r\n%b\r\n" % (before, b"x" * before))
+        wire.send(sent)
+        answered = wire.read()
+        assert (answered.status, answered.reason) == (400, "bad_request")
+        assert wire.is_closed()
+    line = edge.wait_for_line(name.decode())
+    assert " 400 " in line
+    assert "reason=bad_request" in line
+    assert not any(seen.whole for seen in services.seen("/chunks"))

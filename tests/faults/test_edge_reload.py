@@ -98,6 +98,22 @@ def test_a_change_is_taken_without_a_signal(own_edge: OwnEdge) -> None:
     assert own_edge.get("/one/x").reason == "no_route"
 
 
+def test_lines_of_requests_come_and_go_with_the_file(own_edge: OwnEdge) -> None:
+    """`access_log` counts from the version on that says it."""
+
+    def ask(name: str, *, logged: bool) -> None:
+        text = GOOD.format(url=own_edge.url, name=name)
+        said = f"[gateway]\naccess_log = {str(logged).lower()}"
+        own_edge.write(text.replace("[gateway]", said))
+        assert own_edge.answers(f"/{name}/x", 200)
+        own_edge.get(f"/{name}/asked")
+
+    ask("quiet", logged=False)
+    ask("loud", logged=True)
+    own_edge.wait_for_line("GET /loud/asked")
+    assert "GET /quiet/asked" not in own_edge.output
+
+
 def test_a_bad_file_is_refused_and_a_new_worker_serves_the_last_good_one(
     own_edge: OwnEdge,
 ) -> None:

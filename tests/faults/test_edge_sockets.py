@@ -2,17 +2,14 @@
 
 import asyncio
 import signal
-import ssl
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
-from certificates import Authority
 from edge_people import edge_environment
-from running_edge import RunningEdge
 from socket_service import SocketService
+from tls_edge import TlsEdge
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -36,34 +33,10 @@ auth = "none"
 """
 
 
-class TlsEdge(RunningEdge):
-    """An edge with two workers that speaks TLS alone; `context` believes it."""
-
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        super().__init__(folder, environment)
-        authority = Authority(folder)
-        authority.issue("127.0.0.1")
-        self.context = ssl.create_default_context(cafile=authority.path)
-
-    @property
-    def url(self) -> str:
-        """Where it answers."""
-        return f"https://127.0.0.1:{self.port}"
-
-    def command(self) -> tuple[str, ...]:
-        """Return its command line."""
-        return (*super().command(), "--workers", "2")
-
-    def open(self) -> connect:
-        """Return what opens a socket that echoes."""
-        address = f"wss://127.0.0.1:{self.port}/live/echo"
-        return connect(address, ssl=self.context, open_timeout=PATIENCE, ping_interval=None)
-
-    def _serves(self) -> bool:
-        try:
-            return httpx.get(f"{self.url}/livez", verify=self.context).status_code == 200
-        except httpx.TransportError:
-            return False
+def connecting(gate: TlsEdge) -> connect:
+    """Return what opens a socket that echoes."""
+    address = f"wss://127.0.0.1:{gate.port}/live/echo"
+    return connect(address, ssl=gate.context, open_timeout=PATIENCE, ping_interval=None)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +57,8 @@ def gate(
     file = folder / "gateline.toml"
     file.write_text(GATEWAY_FILE.format(port=service.port))
     environment = edge_environment(redis_url, GATELINE_CONFIG=str(file))
-    running = TlsEdge(folder, environment | {"GATELINE_MAX_SOCKETS": str(SOCKETS + 50)})
+    environment["GATELINE_MAX_SOCKETS"] = str(SOCKETS + 50)
+    running = TlsEdge(folder, environment, workers=2)
     running.start()
     yield running
     running.stop()
@@ -103,12 +77,12 @@ def test_many_sockets_hear_of_a_restart_and_come_back(gate: TlsEdge) -> None:
     """All echo; when the workers are replaced each is told 1012, and all echo again."""
 
     async def run() -> Counter[int | None]:
-        sockets = await asyncio.gather(*(gate.open() for _ in range(SOCKETS)))
+        sockets = await asyncio.gather(*(connecting(gate) for _ in range(SOCKETS)))
         await _echo_all(sockets)
         assert gate.process is not None
         gate.process.send_signal(signal.SIGUSR2)
         codes = Counter([await _close_code(one) for one in sockets])
-        again = await asyncio.gather(*(gate.open() for _ in range(SOCKETS)))
+        again = await asyncio.gather(*(connecting(gate) for _ in range(SOCKETS)))
         await _echo_all(again)
         await asyncio.gather(*(one.close() for one in again))
         return codes

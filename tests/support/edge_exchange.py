@@ -51,11 +51,13 @@ def exchange_for(
     *,
     query: bytes = b"",
     headers: Iterable[tuple[bytes, bytes]] = (),
+    http_version: str = "1.1",
     **known: Any,
 ) -> Exchange:
     """Return an exchange; `known` are attributes that phases before have set."""
     scope = {
         "type": "http",
+        "http_version": http_version,
         "method": method,
         "path": path,
         "query_string": query,

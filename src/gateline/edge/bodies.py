@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
-from gateline.edge.exchange import ClientGone, Exchange, Refused
-from gateline.policy.reasons import PAYLOAD_TOO_LARGE
+from gateline.edge.exchange import ClientGone, Exchange, Message, Refused
+from gateline.policy.reasons import BAD_REQUEST, PAYLOAD_TOO_LARGE
 
 BUFFERED_BYTES: Final = 64 * 1024
 _PATIENCE_SECONDS: Final = 20.0
@@ -60,10 +60,44 @@ class RequestBody:
         exchange.deadline = None
         self._waited += loop.time() - asked
         if message["type"] == "http.disconnect":
-            raise ClientGone
+            raise _broken_off(exchange)
         chunk: bytes = message.get("body", b"")
         exchange.received_bytes += len(chunk)
         if exchange.received_bytes > self._most:
             raise Refused(PAYLOAD_TOO_LARGE)
         exchange.body_done = not message.get("more_body", False)
         return chunk
+
+
+async def find_body(exchange: Exchange) -> None:
+    """Learn whether there is a body where the head does not tell; all of it can be read still.
+
+    Raises ClientGone.
+    """
+    exchange.deadline = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
+    receive = exchange.receive
+    first = await receive()
+    exchange.deadline = None
+    if first["type"] == "http.disconnect":
+        raise ClientGone
+    if not first.get("body") and not first.get("more_body", False):
+        exchange.body_done = True
+        return
+
+    async def again() -> Message:
+        exchange.receive = receive
+        return first
+
+    exchange.receive = again
+
+
+def _broken_off(exchange: Exchange) -> Exception:
+    """Return what to make of a body that ends before its end.
+
+    The server tells of chunks that it cannot read as it tells of a client that left: both get the
+    answer of the former. A body of announced length can only end early because its client left.
+    """
+    if b"transfer-encoding" not in exchange.fields:
+        return ClientGone()
+    message = "The request's body broke off, or its chunks cannot be read."
+    return Refused(BAD_REQUEST, [(b"connection", b"close")], message)

@@ -72,7 +72,8 @@ class Exchange:
 
     `upstream_seconds` and `client_seconds` is what was spent waiting for the one and the other;
     the rest is the edge's own. `cache` tells what the cache did, empty where it was not asked.
-    `security_headers` tells whether those that a service does not say are added to the answer.
+    `security_headers` tells whether those that a service does not say are added to the answer,
+    `logged` whether the request gets a line in the access log.
     """
 
     __slots__ = (
@@ -93,7 +94,9 @@ class Exchange:
         "host",
         "identity",
         "identity_headers",
+        "is_http2",
         "is_socket",
+        "logged",
         "method",
         "path",
         "query",
@@ -145,8 +148,10 @@ class Exchange:
         self.cookie_token: str | None = None
         self.response_headers: Headers = []
         self.security_headers = False
+        self.logged = True
         self.speaks_cors = False
         self.is_socket: bool = scope.get("type") == "websocket"
+        self.is_http2: bool = scope.get("http_version") == "2"
         self.service = ""
         self.target = ""
         self.attempts = 0
@@ -162,17 +167,23 @@ class Exchange:
         self.tells_timing = False
         self.trace: Trace | None = None
         self.trace_id = ""
-        self.body_done = not self.has_body
+        self.body_done = not self.may_have_body
         self.deadline: float | None = None
         self.task: asyncio.Task[Any] | None = None
         self.watcher: asyncio.Future[None] | None = None
         self.cancelled_for: type[Exception] | None = None
 
     @property
-    def has_body(self) -> bool:
-        """Tell whether the request announces a body (RFC 9112, section 6.3)."""
+    def may_have_body(self) -> bool:
+        """Tell whether a body may come; HTTP/1.1 always announces one (RFC 9112, section 6.3).
+
+        In HTTP/2 the frames tell: without a length nobody knows until the first is read.
+        """
         fields = self.fields
-        return fields.get(b"content-length") not in _BODILESS or b"transfer-encoding" in fields
+        length = fields.get(b"content-length")
+        if length is None and self.is_http2:
+            return True
+        return length not in _BODILESS or b"transfer-encoding" in fields
 
     def own_seconds(self, seconds: float) -> float:
         """Return how much of these seconds, the whole time so far, was spent in the edge itself."""

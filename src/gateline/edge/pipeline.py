@@ -82,7 +82,9 @@ class Pipeline:
         exchange = Exchange(scope, receive, send, clock())
         exchange.clock = clock
         exchange.gateway = gateway = self.gateway
-        exchange.security_headers = gateway.plan.security_headers
+        plan = gateway.plan
+        exchange.security_headers = plan.security_headers
+        exchange.logged = plan.access_log
         exchange.task = asyncio.current_task()
         self._in_flight.add(exchange)
         try:

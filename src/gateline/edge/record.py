@@ -154,7 +154,8 @@ class Recorder:
             self._cached[exchange.cache] = self._cached.get(exchange.cache, 0) + 1
         if exchange.trace is not None:
             exchange.trace.finish(exchange)
-        self._access_log.add(exchange, seconds)
+        if exchange.logged:
+            self._access_log.add(exchange, seconds)
         if self._telemetry is not None:
             self._telemetry.note(exchange, seconds)
 

@@ -15,7 +15,7 @@ from edge_people import edge_environment
 from running_edge import RunningEdge, Wire
 from scripted_services import ScriptedServices, Visit, answer
 
-from gateline.edge.bodies import BUFFERED_BYTES, RequestBody
+from gateline.edge.bodies import BUFFERED_BYTES, RequestBody, find_body
 from gateline.edge.composition import compose
 from gateline.edge.exchange import ClientGone, Exchange, Message, Refused
 from gateline.shared.config import Settings
@@ -227,7 +227,7 @@ def test_a_client_that_leaves_within_its_body_is_gone() -> None:
     """A disconnect inside the body ends the request, in both forms."""
 
     async def scenario() -> None:
-        _, small = scripted(part(b"ab"), {"type": "http.disconnect"})
+        _, small = scripted(part(b"ab"), {"type": "http.disconnect"}, length=5)
         with pytest.raises(ClientGone):
             await small.read()
         _, large = scripted(part(b"a" * 70_000), {"type": "http.disconnect"}, length=100_000)
@@ -235,6 +235,35 @@ def test_a_client_that_leaves_within_its_body_is_gone() -> None:
         with pytest.raises(ClientGone):
             async for _ in stream:
                 pass
+
+    asyncio.run(scenario())
+
+
+def test_chunks_that_end_early_are_a_bad_request() -> None:
+    """The server tells of chunks that it cannot read as of a client that left: it gets a 400."""
+
+    async def scenario() -> None:
+        _, body = scripted(part(b"ab"), {"type": "http.disconnect"})
+        with pytest.raises(Refused, match="bad_request"):
+            await body.read()
+
+    asyncio.run(scenario())
+
+
+def test_a_body_that_was_looked_for_is_read_whole() -> None:
+    """What came while nobody knew whether there is one is not lost."""
+
+    async def scenario() -> None:
+        exchange, body = scripted(part(b"ab"), part(b"cd", more=False))
+        await find_body(exchange)
+        assert not exchange.body_done
+        assert await body.read() == b"abcd"
+        exchange, _ = scripted(part(b"", more=False))
+        await find_body(exchange)
+        assert (exchange.body_done, exchange.deadline) == (True, None)
+        exchange, _ = scripted({"type": "http.disconnect"})
+        with pytest.raises(ClientGone):
+            await find_body(exchange)
 
     asyncio.run(scenario())
 

@@ -20,8 +20,21 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 def test_a_body_is_announced_by_the_head(headers: list[tuple[bytes, bytes]], comes: bool) -> None:
     """RFC 9112, 6.3: length or coding say so, the method does not."""
     exchange = exchange_for(Answered(), "POST", headers=headers)
-    assert exchange.has_body is comes
+    assert exchange.may_have_body is comes
     assert exchange.body_done is not comes
+
+
+@pytest.mark.parametrize(
+    ("headers", "may_come"),
+    [([], True), ([(b"content-length", b"0")], False), ([(b"content-length", b"1")], True)],
+)
+def test_http_2_need_not_announce_a_body(
+    headers: list[tuple[bytes, bytes]], may_come: bool
+) -> None:
+    """RFC 9113, 8.1.1: without a length only the frames tell."""
+    exchange = exchange_for(Answered(), "GET", headers=headers, http_version="2")
+    assert exchange.may_have_body is may_come
+    assert exchange.body_done is not may_come
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,20 @@ def test_requests_are_counted_when_published() -> None:
     assert sample("gateline_http_request_duration_seconds_count", **labels) >= 3
 
 
+def test_a_request_whose_version_has_no_access_log_leaves_no_line() -> None:
+    """It is counted all the same; another request's version may want its line."""
+    lines: list[str] = []
+    log = AccessLog(lines.append, as_json=False)
+    figures = Recorder(log)
+    before = requests("GET", "200")
+    for logged in (False, True):
+        figures.record(exchange_for(Answered(), route=ROUTE, status=200, logged=logged))
+    figures.publish()
+    log.flush()
+    assert "".join(lines).count("\n") == 1
+    assert requests("GET", "200") == before + 2
+
+
 def test_a_strange_method_is_no_label_of_its_own() -> None:
     """Clients cannot make up label values: paths are none, and methods are a fixed set."""
     figures = recorder()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gateline.edge import responding
+from gateline.edge.bodies import find_body
 from gateline.edge.caching.asking import Asking, key_of, tell
 from gateline.edge.caching.storage import Key, Storage, Stored
 from gateline.edge.collaborators import Forward
@@ -45,6 +46,8 @@ class ResponseCache:
         if exchange.method not in ("GET", "HEAD"):
             await self._write_through(exchange, route, destination, forward)
             return
+        if not exchange.body_done:
+            await find_body(exchange)
         asking = Asking(self.storage, exchange, route, destination)
         if asking.bypasses:
             exchange.cache = "bypass"

@@ -175,7 +175,7 @@ class Entrance:
 
 async def _long_poll(socket_io: SocketIo, exchange: Exchange) -> None:
     """Serve one request of a long-polling client; what it waits for is no time that we took."""
-    body = await RequestBody(exchange, _MOST_BODY_BYTES).read() if exchange.has_body else b""
+    body = b"" if exchange.body_done else await RequestBody(exchange, _MOST_BODY_BYTES).read()
     request: Message = {"type": "http.request", "body": body, "more_body": False}
 
     async def answer(message: Message) -> None:
