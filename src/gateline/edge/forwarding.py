@@ -30,6 +30,7 @@ DEADLINE: Final = b"x-gateline-deadline"
 _STREAM_SECONDS: Final = 3600.0
 _CREDENTIALS: Final = frozenset({b"authorization", b"cookie"})
 _AUTHORIZATION: Final = frozenset({b"authorization"})
+_COOKIE: Final = frozenset({b"cookie"})
 _TRACE: Final = frozenset({b"traceparent", b"tracestate"})
 _NOTHING: Final[frozenset[bytes]] = frozenset()
 
@@ -127,17 +128,23 @@ async def _body(exchange: Exchange, route: Route) -> bytes | BodyStream:
 
 
 def request_headers(exchange: Exchange, route: Route) -> Headers:
-    """Return the headers for the service: the client's that may pass, then our own."""
+    """Return the headers for the service: the client's that may pass, our own, then the route's.
+
+    The session cookie is a credential for all services: without `share_cookie` it stays here, on
+    routes too that do not ask who somebody is.
+    """
     fields = exchange.fields
     known = exchange.identity is not None
+    if b"cookie" in fields:
+        drop = _CREDENTIALS if known else _COOKIE
+    else:
+        drop = _AUTHORIZATION if known else _NOTHING
     headers = forward_request_headers(
         exchange.headers,
         connection=_connection(exchange) if b"connection" in fields else None,
-        drop=(_CREDENTIALS if b"cookie" in fields else _AUTHORIZATION) if known else _NOTHING,
+        drop=drop,
     )
-    if route.request_headers is not None:
-        headers = change(headers, route.request_headers)
-    if known and b"cookie" in fields:
+    if b"cookie" in fields:
         headers += _cookies(exchange, keep_session=route.share_cookie)
     request_id = exchange.request_id.encode("ascii")
     headers += exchange.identity_headers
@@ -147,12 +154,13 @@ def request_headers(exchange: Exchange, route: Route) -> Headers:
         (b"x-forwarded-host", fields[b"host"]),
         (b"x-request-id", request_id),
     )
-    if b"traceparent" in fields:
-        if exchange.continues_trace(headers):
-            return headers
+    if b"traceparent" not in fields:
+        headers.append((b"traceparent", exchange.traceparent()))
+    elif not exchange.continues_trace(headers):
         headers = [pair for pair in headers if pair[0] not in _TRACE]
-    headers.append((b"traceparent", exchange.traceparent()))
-    return headers
+        headers.append((b"traceparent", exchange.traceparent()))
+    # Last, so that what the file says is what goes out, whoever asks.
+    return headers if route.request_headers is None else change(headers, route.request_headers)
 
 
 def _connection(exchange: Exchange) -> bytes:
@@ -161,12 +169,16 @@ def _connection(exchange: Exchange) -> bytes:
 
 
 def _cookies(exchange: Exchange, *, keep_session: bool) -> Headers:
-    """Return the client's cookies, without that of the session unless the service may see it."""
+    """Return the client's cookies, without that of the session unless the service may see it.
+
+    HTTP/2 may carry them in several fields; a service expects one (RFC 9113, section 8.2.3).
+    """
     pairs = [
-        pair
+        pair.strip()
         for name, value in exchange.headers
         if name == b"cookie"
         for pair in value.split(b";")
         if keep_session or not pair.lstrip().startswith(SESSION_COOKIE_STARTS)
     ]
-    return [(b"cookie", b";".join(pairs).strip())] if pairs else []
+    joined = b"; ".join(filter(None, pairs))
+    return [(b"cookie", joined)] if joined else []

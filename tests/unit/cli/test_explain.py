@@ -69,6 +69,9 @@ rate_limit = "7/day"
 """
 
 
+COOKIES = "Cookie: a=1; gateline_session=very-secret"
+
+
 @pytest.fixture(autouse=True)
 def _file(own_folder: Path) -> None:
     (own_folder / "gateline.toml").write_text(FILE)
@@ -123,6 +126,13 @@ def test_a_service_is_told_of_a_key_and_not_the_key() -> None:
     assert headers["x-consumer"] == "till"
     assert "very-secret" not in json.dumps(found)
     assert _step(found, "limit")[1].startswith("7/day by service key")
+
+
+def test_the_session_cookie_is_shown_to_stay() -> None:
+    """What would go out is told by the edge's own rules, for anonymous callers too."""
+    found = _explain("GET", "/inside", "--from", "10.0.0.9", "-H", COOKIES)
+    assert dict(found["forwarded"]["headers"])["cookie"] == "a=1"
+    assert "very-secret" not in json.dumps(found)
 
 
 def test_the_others_are_told_with_their_reason() -> None:

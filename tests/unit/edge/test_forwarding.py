@@ -3,11 +3,17 @@
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
+from edge_exchange import Answered, exchange_for, identity
 from edge_people import People
 from running_edge import RunningEdge
 from scripted_services import Handler, ScriptedServices, Visit, answer, cut, hang
+
+from gateline.edge.forwarding import request_headers
+from gateline.policy.headers import HeaderChanges
+from gateline.policy.routes import Authentication, Destination, Route
 
 LIST = "/api/v1/doctors/"
 CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -38,6 +44,66 @@ def test_a_cookie_goes_along_with_a_bearer_without_the_session(
     edge.get(LIST, [doctor.bearer, (b"Cookie", stale.cookie[1] + b"; a=1")])
     assert services.seen(LIST)[0].values(b"cookie") == [b"a=1"]
     assert services.seen(LIST)[0].values(b"authorization") == [doctor.bearer[1]]
+
+
+@pytest.mark.parametrize(
+    ("auth", "user", "keeps"),
+    [
+        ("none", None, False),
+        ("optional", None, False),
+        ("optional", 7, False),
+        ("none", None, True),
+    ],
+)
+def test_the_session_cookie_stays_whoever_asks(
+    auth: Authentication, user: int | None, keeps: bool
+) -> None:
+    """It opens every service, so one that looks for nobody must not be given it either."""
+    route = Route("open", "/open", Destination("shop"), auth=auth, share_cookie=keeps)
+    cookies = [b"a=1;gateline_session=one", b"__Host-gateline_session=two; b=2; ", b" c=3"]
+    sent = headers_sent(
+        route,
+        [(b"cookie", value) for value in cookies],
+        identity=None if user is None else identity(user),
+    )
+    session = [b"a=1; gateline_session=one; __Host-gateline_session=two; b=2; c=3"]
+    assert sent[b"cookie"] == (session if keeps else [b"a=1; b=2; c=3"])
+    alone = headers_sent(Route("open", "/open", None), [(b"cookie", b"gateline_session=one")])
+    assert b"cookie" not in alone
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_a_route_says_of_headers_goes_out(known: bool) -> None:
+    """Its changes hold for credentials and cookies too, whoever asks."""
+    mine = (b"authorization", b"Basic shop")
+    changes = HeaderChanges(set=(mine, (b"cookie", b"own=1")), remove=frozenset({b"x-debug"}))
+    client = [(b"authorization", b"Bearer a"), (b"cookie", b"c=3"), (b"x-debug", b"1")]
+    who = (identity(), [(b"authorization", b"Bearer a"), (b"x-user-id", b"7")])
+    state = {"identity": who[0], "identity_headers": who[1]} if known else {}
+    sent = headers_sent(route_with(changes), client, **state)
+    assert sent[b"authorization"] == [b"Basic shop"]
+    assert sent[b"cookie"] == [b"own=1"]
+    assert b"x-debug" not in sent
+    assert sent.get(b"x-user-id") == ([b"7"] if known else None)
+    bare = HeaderChanges(remove=frozenset({b"authorization", b"cookie", b"traceparent"}))
+    sent = headers_sent(route_with(bare), client, **state)
+    assert sent.keys().isdisjoint({b"authorization", b"cookie", b"traceparent"})
+
+
+def route_with(changes: HeaderChanges) -> Route:
+    """Return a route that changes a request's headers."""
+    return Route("changed", "/changed", Destination("shop"), request_headers=changes)
+
+
+def headers_sent(
+    route: Route, headers: list[tuple[bytes, bytes]], **known: Any
+) -> dict[bytes, list[bytes]]:
+    """Return the headers with which a request would reach its service."""
+    exchange = exchange_for(Answered(), headers=[(b"host", b"shop"), *headers], **known)
+    found: dict[bytes, list[bytes]] = {}
+    for name, value in request_headers(exchange, route):
+        found.setdefault(name, []).append(value)
+    return found
 
 
 SPELLINGS = [

@@ -46,7 +46,7 @@ class ResponseCache:
         if exchange.method not in ("GET", "HEAD"):
             await self._write_through(exchange, route, destination, forward)
             return
-        if not exchange.body_done:
+        if exchange.is_http2 and not exchange.body_done:
             await find_body(exchange)
         asking = Asking(self.storage, exchange, route, destination)
         if asking.bypasses:

@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, TypeVar
@@ -11,7 +12,7 @@ from gateline.policy.clients import Network
 from gateline.policy.cors import EXPOSED_HEADERS, CorsPolicy
 from gateline.policy.credentials import ApiKey, Issuer
 from gateline.policy.gcra import LimitedBy, LimitRule
-from gateline.policy.headers import HeaderChanges
+from gateline.policy.headers import SPOOFABLE, HeaderChanges
 from gateline.policy.limits import Limit
 from gateline.policy.routes import Destination, HeaderMatch, Redirect, Route
 from gateline.policy.services import Mirror
@@ -61,7 +62,7 @@ def route(entry: RouteEntry, name: str) -> Route:
         redirect=each(entry.redirect, lambda one: Redirect(one.to, one.status)),
         timeout=entry.timeout,
         limits=tuple(limit_rule(one) for one in entry.rate_limit),
-        request_headers=each(entry.request_headers, header_changes),
+        request_headers=each(entry.request_headers, request_header_changes),
         response_headers=each(entry.response_headers, header_changes),
         cors=each(entry.cors, cors_policy),
         allow_ips=networks(entry.allow_ips),
@@ -127,6 +128,12 @@ def header_changes(entry: RequestHeadersEntry | ResponseHeadersEntry) -> HeaderC
         add=_pairs(entry.add),
         remove=frozenset(name.lower().encode() for name in entry.remove),
     )
+
+
+def request_header_changes(entry: RequestHeadersEntry) -> HeaderChanges:
+    """Return changes of a request's headers; what only the gateway says stays as it says it."""
+    changes = header_changes(entry)
+    return replace(changes, remove=changes.remove - SPOOFABLE)
 
 
 def _pairs(headers: Mapping[str, str]) -> tuple[tuple[bytes, bytes], ...]:

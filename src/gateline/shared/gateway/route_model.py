@@ -60,7 +60,7 @@ class RequestHeadersEntry(Table):
         {}, "Headers besides what is there.", {"X-Tag": "edge"}
     )
     remove: Annotated[list[web_fields.HeaderName], LIST] = setting(
-        [], "Headers to leave out.", ["X-Debug"]
+        [], "Headers to leave out; what only the gateway says stays.", ["X-Debug"]
     )
 
 

@@ -92,7 +92,7 @@ strip_prefix = true
 rewrite_prefix = "/v2"
 timeout = "1h"
 max_body = "5kB"
-request_headers = { set = { X-A = "1" }, add = { X-B = "2" }, remove = ["X-C"] }
+request_headers = { set = { X-A = "1" }, add = { X-B = "2" }, remove = ["X-C", "X-User-ID"] }
 response_headers = { remove = "Server" }
 cors = { origins = "https://a.example", headers = ["X-D"], expose = [], credentials = false }
 allow_ips = "10.0.0.0/8"
