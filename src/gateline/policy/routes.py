@@ -128,7 +128,7 @@ class Match:
     """The answer of the table: a route, or the methods that the path would answer.
 
     `route` None with an `allow` that is not empty means 405, with an empty one 404. `params` has
-    the route's `{parameters}` and, for a redirect, `path`: the part under `/*`.
+    the route's `{parameters}` and, for a redirect, `path`: the part under `/*` with its last slash.
     """
 
     route: Route | None
@@ -185,7 +185,7 @@ class RouteTable:
         for root in self._roots(host) if self._hosts else (self._any,):
             found = _find(root, segments, 0, method, fields, allow)
             if found is not None:
-                return found if found.params is not _BY_PATH else _with_parameters(found, segments)
+                return found if found.params is not _BY_PATH else _with_parameters(found, path)
         return Match(None, frozenset(allow)) if allow else _NOTHING
 
     def _roots(self, host: str) -> tuple[_Node, ...]:
@@ -315,18 +315,19 @@ def _has_parameters(route: Route) -> bool:
     return "{" in route.path or route.redirect is not None
 
 
-def _with_parameters(match: Match, segments: list[str]) -> Match:
+def _with_parameters(match: Match, path: str) -> Match:
     route = match.route
-    return match if route is None else Match(route, params=_parameters(route, segments))
+    return match if route is None else Match(route, params=_parameters(route, path))
 
 
-def _parameters(route: Route, segments: list[str]) -> Mapping[str, str]:
-    names = route.path.strip("/").split("/")
+def _parameters(route: Route, path: str) -> Mapping[str, str]:
+    names, segments = route.path[1:].split("/"), path[1:].split("/")
     params = {
         name[1:-1]: value
         for name, value in zip(names, segments, strict=False)
         if name.startswith("{")
     }
     if route.redirect is not None and names[-1] == "*":
+        # A slash at the end comes along: `/a/` and `/a` may be two things to who answers there.
         params["path"] = "/".join(segments[len(names) - 1 :])
     return params

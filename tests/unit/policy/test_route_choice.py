@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -140,6 +141,25 @@ def test_a_redirect_knows_parameters_and_rest() -> None:
     assert route.redirect is not None
     assert route.redirect.location(match) == "https://new.example/north/p/x/y%20z?a=1"
     assert route.redirect.location(match, "b=2").endswith("?a=1&b=2")
+
+
+@pytest.mark.parametrize(
+    ("asked", "location"),
+    [
+        ("/old", "/new/"),
+        ("/old/", "/new/"),
+        ("/old/x", "/new/x"),
+        ("/old/x/", "/new/x/"),
+        ("/old/x/y/", "/new/x/y/"),
+    ],
+)
+def test_a_redirect_keeps_the_slash_at_the_end(asked: str, location: str) -> None:
+    """`/x/` and `/x` are two things to whoever answers there."""
+    route = _route("old", "/old/*", redirect="/new/{path}")
+    match = RouteTable([route]).match("GET", "h", asked)
+
+    assert route.redirect is not None
+    assert route.redirect.location(match) == location
 
 
 def test_a_stripped_path_is_never_empty() -> None:
