@@ -58,13 +58,14 @@ async def _send(
     exchange: Exchange, upstream: Upstream, outgoing: Outgoing, body: bytes | None
 ) -> None:
     service = upstream.service
+    path = _path(exchange, service.prefix, outgoing)
     deadline = asyncio.get_running_loop().time() + service.timeout
     outcome = "sent"
     try:
         async with asyncio.timeout_at(deadline):
             response = await upstream.choose(exchange).pool.send(
                 outgoing.method,
-                outgoing.path,
+                path,
                 [*outgoing.headers, (MARK, b"1")],
                 body,
                 deadline=deadline,
@@ -79,3 +80,13 @@ async def _send(
     except (UpstreamError, TimeoutError):
         outcome = "failed"
     MIRRORED.labels(service.name, outcome).inc()
+
+
+def _path(exchange: Exchange, prefix: str, outgoing: Outgoing) -> bytes:
+    """Return the path to ask the mirror for: the route's changes, and a prefix of its own."""
+    route = exchange.route
+    destination = None if route is None else route.destination_for(exchange.identity)
+    if destination is None:
+        return outgoing.path
+    path = destination.path(exchange.path, prefix).encode("ascii")
+    return path + b"?" + exchange.query if exchange.query else path

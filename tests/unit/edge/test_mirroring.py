@@ -16,6 +16,7 @@ from gateline.edge.mirroring import Mirrors
 from gateline.edge.record import MIRRORED
 from gateline.edge.upstream import BodyStream
 from gateline.edge.upstreams import Target, Upstream
+from gateline.policy.routes import Destination, Route
 from gateline.policy.services import Mirror, Service, endpoints_at
 
 ALL = Mirror("shadow")
@@ -29,9 +30,10 @@ def run(scenario: Coroutine[Any, Any, None]) -> None:
 class Shadow:
     """A service for copies, and what was counted of them since."""
 
-    def __init__(self, upstream: Http2Upstream, timeout: float = 5.0) -> None:
+    def __init__(self, upstream: Http2Upstream, timeout: float = 5.0, prefix: str = "") -> None:
         self.visits = upstream.visits
-        service = Service("shadow", endpoints_at(str(upstream.target)), timeout=timeout)
+        at = endpoints_at(str(upstream.target))
+        service = Service("shadow", at, timeout=timeout, prefix=prefix)
         self._upstream = Upstream(service, [Target("shadow", upstream.pool)])
         self._before = {name: self._count(name) for name in ("sent", "failed", "left_out")}
 
@@ -76,6 +78,27 @@ def test_a_copy_is_the_request_and_says_so() -> None:
             assert visit.body == b"body"
             assert outgoing.headers == [(b"x-a", b"1")]
             assert shadow.counted("sent") == 1
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("prefix", "path"), [("", b"/orders/1?x=2"), ("/next", b"/next/orders/1?x=2")]
+)
+def test_a_copy_has_the_prefix_of_the_mirror(prefix: str, path: bytes) -> None:
+    """What the route changes of the path is changed here too; the service's prefix is not added."""
+    destination = Destination("shop", replace=("/api/shop", ""))
+
+    async def scenario() -> None:
+        async with Http2Upstream() as upstream:
+            shadow, mirrors = Shadow(upstream, prefix=prefix), Mirrors()
+            exchange, outgoing = shadow.request()
+            exchange.route = Route("shop", "/api/shop/*", destination, mirror=ALL)
+            exchange.path, exchange.query = "/api/shop/orders/1", b"x=2"
+            outgoing.path = b"/v1/orders/1?x=2"
+            mirrors.copy(exchange, ALL, outgoing)
+            await drained(mirrors)
+            assert shadow.visits[0].value(b":path") == path
 
     run(scenario())
 
