@@ -96,11 +96,6 @@ def compose(
         limits=limits.for_plan,
         cache=cache.for_plan,
         sockets=doorkeeper,
-        settled=(
-            limits.settled,
-            credentials.settled,
-            lambda version: services.settle(version.upstreams),
-        ),
     )
     gateway = build(plan, _compiled(plan), lasting)
     upstreams = gateway.upstreams
@@ -116,10 +111,11 @@ def compose(
     renewer = _renewer(settings, client, upstreams)
 
     def follow(version: Gateway) -> None:
-        health.services = _asked(version, ours)
-        processes = _processes(version.upstreams)
-        description.follow(processes, version.door.routes, version.plan.services)
+        # Everything that could fail comes before the first change.
+        asked, processes = _asked(version, ours), _processes(version.upstreams)
         auth = version.upstreams.get(_AUTH)
+        health.services = asked
+        description.follow(processes, version.door.routes, version.plan.services)
         if renewer is not None and auth is not None:
             renewer.auth = auth.targets[0].pool
 
@@ -142,7 +138,11 @@ def compose(
         },
         tracer=tracer,
     )
-    switch = Switch(pipeline, (*lasting.settled, follow))
+    switch = Switch(
+        pipeline,
+        (follow, lambda version: services.settle(version.upstreams)),
+        settled=(limits.settled, credentials.settled),
+    )
     reloader = Reloader(
         settings.gateline_config,
         Steps(_loader(settings), _compiled, lambda plan, made: build(plan, made, lasting)),

@@ -56,8 +56,7 @@ class Special:
 class Lasting:
     """What outlives a version of the gateway; a maker that is None leaves its part out.
 
-    A maker may return None when the plan has no use for its part. `settled` are told of each
-    version once it serves, to let go of what it does not use any more.
+    A maker may return None when the plan has no use for its part.
     """
 
     upstreams: Upstreams
@@ -65,7 +64,6 @@ class Lasting:
     limits: Callable[[GatewayPlan], Limits | None] | None = None
     cache: Callable[[GatewayPlan], Cache | None] | None = None
     sockets: Sockets | None = None
-    settled: "tuple[Callable[[Gateway], None], ...]" = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -108,23 +108,49 @@ def first_plan(path: Path, load: Callable[[str | None], GatewayPlan], last_good:
 
 
 class Switch:
-    """Takes versions into use; `settled` are told of each, to let go of what it does not need."""
+    """Takes versions into use, whole or not at all.
 
-    def __init__(self, pipeline: Pipeline, settled: Iterable[Callable[[Gateway], None]]) -> None:
+    `followers` are told of a version before requests get it; one that cannot follow raises before
+    it has changed anything, and then those before it are told of the earlier version again.
+    `settled` are told afterwards, to let go of what the version does not need.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        followers: Iterable[Callable[[Gateway], None]],
+        settled: Iterable[Callable[[Gateway], None]] = (),
+    ) -> None:
         self._pipeline = pipeline
+        self._followers = tuple(followers)
         self._settled = tuple(settled)
 
     def to(self, gateway: Gateway) -> None:
-        """Let every request from now on be decided by this version."""
+        """Let every request from now on be decided by this version.
+
+        Raises what a follower raises; then the version before serves on.
+        """
+        before = self._pipeline.gateway
+        for number, told in enumerate(self._followers):
+            try:
+                told(gateway)
+            except BaseException:
+                for earlier in self._followers[:number]:
+                    earlier(before)
+                raise
         self._pipeline.gateway = gateway
         for told in self._settled:
-            told(gateway)
+            try:
+                told(gateway)
+            except Exception:  # noqa: BLE001 # it serves; what is kept for nothing harms nobody
+                _log.exception("what earlier configurations used could not be let go of")
 
 
 class Reloader:
-    """Keeps the version that serves true to its file; `swap` takes a new one into use.
+    """Keeps the version that serves true to its file.
 
-    `path` is the file, whether it is there or not.
+    `swap` takes a new one into use, or raises and leaves the one before. `path` is the file,
+    whether it is there or not.
     """
 
     def __init__(
@@ -212,6 +238,7 @@ class Reloader:
             try:
                 plan, compiled = await asyncio.to_thread(self._prepare, text)
                 gateway = self._steps.build(plan, compiled)
+                self._swap(gateway)
             except (ConfigError, ValueError, OSError) as error:
                 self._refuse(*_told(error))
             except Exception as error:  # noqa: BLE001 # our own fault must not end the watch
@@ -230,7 +257,6 @@ class Reloader:
         before = self._current.plan
         self._current = gateway
         self.refusal = None
-        self._swap(gateway)
         RELOADS.labels("taken").inc()
         for problem in gateway.plan.problems:
             _log.warning("%s", problem)

@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -18,6 +19,7 @@ from gateline.shared.gateway.last_good import LastGood
 
 FILE = "gateline.toml"
 RELOADS_REFUSED = ("gateline_config_reloads_total", {"result": "refused"})
+RELOADS_TAKEN = ("gateline_config_reloads_total", {"result": "taken"})
 
 
 def plan_named(version: str, path: Path | None) -> GatewayPlan:
@@ -41,7 +43,7 @@ class Worker:
         self.path = folder / FILE
         self.last_good = LastGood(folder / "kept.toml")
         self.loaded: list[str | None] = []
-        self.pipeline = cast("Any", type("Pipeline", (), {"gateway": None})())
+        self.pipeline = cast("Any", SimpleNamespace(gateway=None))
         self.told: list[str] = []
 
     def load(self, text: str | None) -> GatewayPlan:
@@ -59,11 +61,25 @@ class Worker:
         """Make a version that serves nothing."""
         return Gateway(plan, cast("Any", None), {}, {}, since=1.0)
 
+    def follow(self, gateway: Gateway) -> None:
+        """Take a note, before anything that could fail."""
+        self.told.append(gateway.plan.version)
+
+    def follow_last(self, gateway: Gateway) -> None:
+        """Follow all versions but one."""
+        if gateway.plan.version == "cannot be followed":
+            raise UnicodeEncodeError("ascii", "/ü", 1, 2, "not in range")
+
+    def let_go(self, gateway: Gateway) -> None:
+        """Let go of the version before, which fails once."""
+        if gateway.plan.version == "keeps too much":
+            raise KeyError("a counter")
+
     def start(self) -> Reloader:
         """Return a reloader as the composition makes it."""
         start = first_plan(self.path, self.load, self.last_good)
         current = self.build(start.plan, cast("Any", None))
-        switch = Switch(self.pipeline, [lambda version: self.told.append(version.plan.version)])
+        switch = Switch(self.pipeline, [self.follow, self.follow_last], [self.let_go])
         switch.to(current)
         return Reloader(
             self.path,
@@ -175,6 +191,46 @@ def test_what_cannot_be_built_is_refused_too(worker: Worker, text: str) -> None:
         assert reloader.report()["refused"]["problems"] == ["file"]
 
     run(scenario)
+
+
+def test_a_version_is_taken_whole_or_not_at_all(worker: Worker) -> None:
+    """Who followed already goes back, requests see nothing of it, and it is told as refused."""
+
+    async def scenario() -> None:
+        reloader = worker.start()
+        refused = REGISTRY.get_sample_value(*RELOADS_REFUSED) or 0
+        taken = REGISTRY.get_sample_value(*RELOADS_TAKEN) or 0
+        worker.write("cannot be followed")
+        await reloader.look()
+        assert worker.serving == "one"
+        assert worker.told == ["one", "cannot be followed", "one"]
+        assert worker.last_good.text() == "one"
+        report = reloader.report()
+        assert report["version"] == "one"
+        assert report["refused"]["problems"] == ["file"]
+        assert REGISTRY.get_sample_value(*RELOADS_REFUSED) == refused + 1
+        assert (REGISTRY.get_sample_value(*RELOADS_TAKEN) or 0) == taken
+        worker.write("two")
+        await reloader.look()
+        assert (worker.serving, reloader.refusal) == ("two", None)
+
+    run(scenario)
+
+
+def test_what_cannot_be_let_go_of_is_only_logged(
+    worker: Worker, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The version serves by then; there is nothing to go back for."""
+
+    async def scenario() -> None:
+        reloader = worker.start()
+        worker.write("keeps too much")
+        await reloader.look()
+        assert (worker.serving, reloader.refusal) == ("keeps too much", None)
+        assert worker.last_good.text() == "keeps too much"
+
+    run(scenario)
+    assert "could not be let go of" in caplog.text
 
 
 @pytest.mark.parametrize("how", ["gone", "no text"])

@@ -56,15 +56,16 @@ class Upstreams:
         return made
 
     def settle(self, current: Mapping[str, Upstream]) -> None:
-        """Serve with these from now on: start what is new, end what is not used any more."""
-        before, self.current = self._serving, current
-        self._serving = {id(one): one for one in current.values()}
-        gone = [upstream for key, upstream in before.items() if key not in self._serving]
+        """Serve with these from now on: start what is new, end what is not used any more.
+
+        When one of them cannot be started, what served before serves on.
+        """
+        before, serving = self._serving, {id(one): one for one in current.values()}
+        _start([upstream for key, upstream in serving.items() if key not in before])
+        self.current, self._serving = current, serving
+        gone = [upstream for key, upstream in before.items() if key not in serving]
         for upstream in gone:
             upstream.close()
-        for key, upstream in self._serving.items():
-            if key not in before:
-                upstream.start()
         if gone:
             if self._closing is not None:
                 self._closing.cancel()
@@ -123,6 +124,17 @@ class Upstreams:
             if old.pool is pool:
                 _inherit(target, old)
         return target
+
+
+def _start(upstreams: Sequence[Upstream]) -> None:
+    """Start all of them, or none: end those that were started before one that cannot be."""
+    try:
+        for upstream in upstreams:
+            upstream.start()
+    except BaseException:
+        for upstream in upstreams:
+            upstream.close()
+        raise
 
 
 def _is_same(

@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 
 from gateline.edge.upstream import Client
-from gateline.edge.upstreams import Upstreams
+from gateline.edge.upstreams import Upstream, Upstreams
 from gateline.policy.services import (
     BreakerPolicy,
     ConcurrencyPolicy,
     Endpoint,
+    ProbePolicy,
     RetryBudget,
     Service,
     endpoints_at,
@@ -109,6 +110,36 @@ def test_connections_that_nobody_uses_any_more_are_closed(monkeypatch: pytest.Mo
             if len(client.pools) == 2:
                 break
         assert {str(pool.target) for pool in client.pools} == {TWO, THREE}
+
+    _run(scenario)
+
+
+def test_what_cannot_be_started_leaves_everything_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of a version that cannot begin nothing goes on, and of the one before nothing has ended."""
+    begin = Upstream.start
+
+    def start(upstream: Upstream) -> None:
+        if upstream.service.name == "broken":
+            raise ValueError("cannot be asked")
+        begin(upstream)
+
+    monkeypatch.setattr(Upstream, "start", start)
+    watched = replace(SHOP, probe=ProbePolicy())
+
+    async def scenario(upstreams: Upstreams, _: Client) -> None:
+        before = upstreams.build({"shop": watched})
+        upstreams.settle(before)
+        slower = replace(watched, timeout=99.0)
+        broken = Service("broken", endpoints_at(THREE))
+        after = upstreams.build({"shop": slower, "broken": broken})
+        with pytest.raises(ValueError, match="cannot be asked"):
+            upstreams.settle(after)
+        await asyncio.sleep(0)
+        assert upstreams.current is before
+        assert [task.cancelling() for task in before["shop"].tasks] == [0]
+        assert all(task.cancelled() for task in after["shop"].tasks)
 
     _run(scenario)
 
