@@ -34,7 +34,7 @@ from gateline.shared.declarations import SESSION_REASONS, answers, refuses
 from gateline.shared.errors import ApiError
 from gateline.shared.middleware.rate_limiter import exempt, spend
 from gateline.shared.middleware.request_context import current_request_id
-from gateline.shared.middleware.validation import refuse_fields, validate
+from gateline.shared.middleware.validation import BULK_BYTES, refuse_fields, validate
 from gateline.shared.schemas.base import json_dump
 from gateline.shared.service_keys import calling_service, require_service_key
 
@@ -87,7 +87,7 @@ def validate_token(body: OneToken) -> ResponseReturnValue:
 @integration.post("/validate-tokens")
 @answers(200, TokenResults)
 @_for_services
-@validate(body=ManyTokens, error=sync.INVALID_TOKEN)
+@validate(body=ManyTokens, error=sync.INVALID_TOKEN, max_bytes=BULK_BYTES)
 def validate_tokens(body: ManyTokens) -> ResponseReturnValue:
     """Tell of each of several tokens what it says or why it is refused, in the order given."""
     return {"results": [_validated(token) for token in body.tokens]}
@@ -116,7 +116,7 @@ def sync_user(body: SyncUser) -> ResponseReturnValue:
 @integration.post("/sync-users")
 @answers(200, SyncResults)
 @_for_services
-@validate(body=ManyUsers, error=sync.USER_NOT_SYNCED)
+@validate(body=ManyUsers, error=sync.USER_NOT_SYNCED, max_bytes=BULK_BYTES)
 def sync_users(body: ManyUsers) -> ResponseReturnValue:
     """Take over the state of several accounts; `status` is `partial` when some were refused."""
     results = [_synced(item) for item in body.users]

@@ -27,7 +27,7 @@ from gateline.shared.app import parts
 from gateline.shared.database import transaction_context
 from gateline.shared.declarations import answers
 from gateline.shared.middleware.rate_limiter import exempt, service_key, spend
-from gateline.shared.middleware.validation import validate
+from gateline.shared.middleware.validation import BULK_BYTES, validate
 from gateline.shared.schemas.base import Page, json_dump
 from gateline.shared.service_keys import require_service_key
 
@@ -94,7 +94,7 @@ def count_alerts(query: CountQuery) -> ResponseReturnValue:
 @blueprint.post("/events")
 @answers(200, Ingested, "What became of them.")
 @_for_services
-@validate(body=Batch)
+@validate(body=Batch, max_bytes=BULK_BYTES)
 def take_events(body: Batch) -> ResponseReturnValue:
     """Take up to 1000 events; those whose id came before are skipped."""
     receipt = ingest.Receipt(g.service_name, datetime.fromtimestamp(parts().clock(), UTC))

@@ -2,7 +2,8 @@
 
 Refused are, besides what the schemas refuse: a wrong content type (415), a body that is too large
 (413), and JSON that is malformed, nested too deeply, repeats a key or holds NUL characters or half
-surrogates, which PostgreSQL cannot store.
+surrogates, which PostgreSQL cannot store. Size and depth are judged on the raw text: parsed, a body
+of empty lists takes a hundred times its own size of memory.
 """
 
 import functools
@@ -15,7 +16,7 @@ from typing import Any, Final, NoReturn, TypeVar
 from flask import request
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, ValidationError
-from werkzeug.exceptions import ClientDisconnected
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from gateline.shared.errors import (
     ApiError,
@@ -30,12 +31,20 @@ View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
 Model = TypeVar("Model", bound=BaseModel)
 
 MAX_DEPTH: Final = 32
+MAX_BYTES: Final = 256 * 1024
+"""The largest JSON body of a view that asks for no other bound."""
+BULK_BYTES: Final = 2 * 1024 * 1024
+"""The largest JSON body of a view that takes many things at once."""
 
 _MEDIA_TYPE: Final = re.compile(r"application/([a-z0-9!#$&^_.-]+\+)?json", re.IGNORECASE)
 _SHOULD: Final = re.compile(r"\b(Input|Value|String|List|Dictionary) should\b")
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 # Only a body with such an escape can smuggle a NUL or a half surrogate past the UTF-8 decoder.
 _SUSPICIOUS: Final = re.compile(rb"\\u(0000|[dD][89abAB])")
+# Everything but brackets: strings, and what stands between. Possessive and with an optional closing
+# quote, so that one that never ends is passed over once and not again from each quote within it.
+_NO_BRACKETS: Final = re.compile(rb"""(?:[^\[\]{}"]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"?)+""", re.DOTALL)
+_OPENING: Final = frozenset(b"[{")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +60,14 @@ def validate(
     body: type[BaseModel] | None = None,
     query: type[BaseModel] | None = None,
     error: str | None = None,
+    *,
+    max_bytes: int = MAX_BYTES,
 ) -> Callable[[View], View]:
     """Pass the parsed request to the view as keyword arguments `body` and `query`.
 
-    `error` replaces the `error` phrase of refusals where a document prescribes one. The schemas
-    are recorded as `view.contract`.
+    `error` replaces the `error` phrase of refusals where a document prescribes one. A body longer
+    than `max_bytes` is refused before it is parsed; MAX_CONTENT_LENGTH wins where it is smaller.
+    The schemas are recorded as `view.contract`.
     """
 
     def decorate(view: View) -> View:
@@ -65,7 +77,7 @@ def validate(
                 if query is not None:
                     kwargs["query"] = read_query(query)
                 if body is not None:
-                    kwargs["body"] = read_body(body)
+                    kwargs["body"] = read_body(body, max_bytes)
             except ApiError as refusal:
                 refusal.error = error or refusal.error
                 raise
@@ -77,9 +89,9 @@ def validate(
     return decorate
 
 
-def read_body(schema: type[Model]) -> Model:
+def read_body(schema: type[Model], max_bytes: int = MAX_BYTES) -> Model:
     """Return the request's JSON body as an object of the schema; raise what is to be answered."""
-    raw = _raw_json()
+    raw = _raw_json(max_bytes)
     parsed = parse_json(raw)
     if not isinstance(parsed, dict):
         raise ValidationFailed(
@@ -119,14 +131,14 @@ def read_query(schema: type[Model]) -> Model:
 
 def parse_json(raw: bytes) -> Any:
     """Return strictly parsed JSON (RFC 8259); raise MalformedJson on anything doubtful."""
+    if _nests_deeper(raw, MAX_DEPTH):
+        raise MalformedJson(f"The body is nested more than {MAX_DEPTH} levels deep.")
     try:
         parsed = json.loads(
             raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse_constant
         )
     except (ValueError, RecursionError):
         raise MalformedJson from None
-    if _depth(parsed) > MAX_DEPTH:
-        raise MalformedJson(f"The body is nested more than {MAX_DEPTH} levels deep.")
     if _SUSPICIOUS.search(raw) and any(_UNSTORABLE.search(text) for text in _texts(parsed)):
         raise MalformedJson("The body holds NUL characters or half surrogates.")
     return parsed
@@ -141,19 +153,24 @@ def refuse_fields(error: ValidationError) -> NoReturn:
     raise ValidationFailed(fields=fields) from None
 
 
-def _raw_json() -> bytes:
+def _raw_json(max_bytes: int) -> bytes:
     if _MEDIA_TYPE.fullmatch(request.mimetype) is None and (request.mimetype or _has_body()):
         raise UnsupportedMediaType
     charset = request.mimetype_params.get("charset", "utf-8")
     if charset.lower().replace("-", "").replace("_", "") not in {"utf8", "usascii"}:
         raise UnsupportedMediaType("Send the body as UTF-8.")
+    set_for_all = request.max_content_length
+    limit = max_bytes if set_for_all is None else min(max_bytes, set_for_all)
+    request.max_content_length = limit
     try:
         raw = request.get_data(cache=True)
     except ClientDisconnected:
         raise BadRequest("The body is shorter than announced.") from None
-    # A chunked body is cut at the limit without a word: what reaches it may be half a body.
-    limit = request.max_content_length
-    if limit is not None and len(raw) >= limit and len(raw) != request.content_length:
+    except RequestEntityTooLarge:
+        raise PayloadTooLarge from None
+    # A chunked body is cut at the limit without a word: what reaches it may be half a body. Who
+    # read the body before us did so under the wider limit.
+    if len(raw) > limit or (len(raw) == limit and len(raw) != request.content_length):
         raise PayloadTooLarge
     if not raw.strip():
         raise MalformedJson("A JSON body is needed.")
@@ -181,12 +198,16 @@ def _children(value: object) -> Iterable[Any]:
     return value if isinstance(value, list) else ()
 
 
-def _depth(value: object) -> int:
-    depth, level = 0, [value]
-    while depth <= MAX_DEPTH and any(isinstance(item, (dict, list)) for item in level):
-        level = [child for parent in level for child in _children(parent)]
-        depth += 1
-    return depth
+def _nests_deeper(raw: bytes, most: int) -> bool:
+    """Tell whether brackets are open more than `most` levels deep, in one pass over the text."""
+    if raw.count(b"[") + raw.count(b"{") <= most:
+        return False
+    depth = 0
+    for bracket in _NO_BRACKETS.sub(b"", raw):
+        depth += 1 if bracket in _OPENING else -1
+        if depth > most:
+            return True
+    return False
 
 
 def _texts(value: object) -> Iterable[str]:

@@ -1,14 +1,24 @@
 """`@validate`: what reaches a view, and what is refused before."""
 
 import io
+import json
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 from flask.testing import FlaskClient
 
+from gateline.shared.errors import MalformedJson
 from gateline.shared.middleware.error_handler import init_error_handlers
-from gateline.shared.middleware.validation import MAX_DEPTH, Contract, validate
+from gateline.shared.middleware.validation import (
+    BULK_BYTES,
+    MAX_BYTES,
+    MAX_DEPTH,
+    Contract,
+    parse_json,
+    read_body,
+    validate,
+)
 from gateline.shared.schemas.base import PageQuery, Schema, UserId
 
 
@@ -45,6 +55,16 @@ def client() -> FlaskClient:
     @validate(body=Order, error="Failed to order")
     def order(body: Order) -> dict[str, Any]:
         return body.model_dump()
+
+    @app.post("/orders/many")
+    @validate(body=Order, max_bytes=BULK_BYTES)
+    def order_many(body: Order) -> dict[str, Any]:
+        return {"length": len(body.note)}
+
+    @app.post("/orders/read-before")
+    def order_read_before() -> dict[str, Any]:
+        request.get_data(cache=True)
+        return dict(read_body(Order))
 
     @app.get("/orders")
     @validate(query=Search)
@@ -174,6 +194,74 @@ def test_a_chunked_body_over_the_limit_is_413(client: FlaskClient) -> None:
         environ_overrides={"wsgi.input_terminated": True, "CONTENT_LENGTH": ""},
     )
     assert response.status_code == 413
+
+
+def _of_length(length: int) -> bytes:
+    start, end = b'{"user_id": 1, "lines": [], "note": "', b'"}'
+    return start + b"x" * (length - len(start) - len(end)) + end
+
+
+def test_a_json_body_is_bounded_more_tightly_than_others(client: FlaskClient) -> None:
+    """Parsed it takes many times its size, so what an upload may be is too much for JSON."""
+    client.application.config["MAX_CONTENT_LENGTH"] = 10 * MAX_BYTES
+    assert post(client, _of_length(MAX_BYTES))[0] == 200
+    status, body = post(client, _of_length(MAX_BYTES + 1))
+    assert (status, body["details"]["reason"]) == (413, "payload_too_large")
+    assert body["error"] == "Failed to order"
+    cut = client.post(
+        "/orders",
+        input_stream=io.BytesIO(_of_length(MAX_BYTES + 1)),
+        content_type="application/json",
+        environ_overrides={"wsgi.input_terminated": True, "CONTENT_LENGTH": ""},
+    )
+    assert cut.status_code == 413
+
+
+def test_a_view_of_many_things_has_a_wider_bound(client: FlaskClient) -> None:
+    """It asks for one, within what the app allows for all."""
+    client.application.config["MAX_CONTENT_LENGTH"] = None
+    kind = {"content_type": "application/json"}
+    assert client.post("/orders/many", data=_of_length(BULK_BYTES), **kind).status_code == 200
+    assert client.post("/orders/many", data=_of_length(BULK_BYTES + 1), **kind).status_code == 413
+    client.application.config["MAX_CONTENT_LENGTH"] = 4096
+    assert client.post("/orders/many", data=_of_length(4097), **kind).status_code == 413
+
+
+def test_a_body_that_somebody_read_before_is_bounded_as_well(client: FlaskClient) -> None:
+    """What was cached under the app's wider limit is measured all the same."""
+    client.application.config["MAX_CONTENT_LENGTH"] = 10 * MAX_BYTES
+    response = client.post(
+        "/orders/read-before", data=_of_length(MAX_BYTES + 1), content_type="application/json"
+    )
+    assert response.status_code == 413
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'["' + b"[" * 100 + b'"]',
+        b'["' + b'\\"[' * 100 + b'"]',
+        b'["a\\\\", "' + b"{[" * 100 + b'"]',
+        b"[" + b"[]," * 100 + b"{}]",
+    ],
+)
+def test_brackets_within_texts_and_side_by_side_are_no_depth(text: bytes) -> None:
+    """Only what is open at the same time counts."""
+    assert isinstance(parse_json(text), list)
+
+
+@pytest.mark.parametrize("start", [b'["\\\\", ', b'["\\"[]", ', b'{"a": '])
+def test_depth_behind_texts_is_seen(start: bytes) -> None:
+    """An escaped quote ends no text, an escaped backslash before a quote does not keep it open."""
+    with pytest.raises(MalformedJson, match="deep"):
+        parse_json(start + b"[" * MAX_DEPTH)
+
+
+def test_depth_is_judged_before_anything_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text that nests too deeply never reaches the parser (it would hold a list per bracket)."""
+    monkeypatch.setattr(json, "loads", None)
+    with pytest.raises(MalformedJson):
+        parse_json(b"[" * (MAX_DEPTH + 1))
 
 
 def test_a_query_is_read_from_strings(client: FlaskClient) -> None:
