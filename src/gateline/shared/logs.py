@@ -21,28 +21,42 @@ from gateline.shared.config import ConfigError, Problem, Settings
 
 TEXT_FORMAT: Final = "%(asctime)s - %(name)s - %(levelname)s - %(message)s"
 REDACTED: Final = "[redacted]"
+MOST_CHARACTERS: Final = 32_768
 
 _SENSITIVE: Final = (
     r"(?:password|passwd|pwd|secret|token|jwt|authorization|cookie|credentials?"
     r"|(?:api|service|secret|private|access|signing)[_-]?keys?)"
 )
 _SENSITIVE_NAME: Final = re.compile(rf"[\w.-]*{_SENSITIVE}", re.IGNORECASE)
-_JWT: Final = re.compile(r"\beyJ[\w-]{5,}\.[\w-]+\.[\w-]*")
+# Clients choose what is searched here (a path is logged), so no pattern may try anew from every
+# place what it has tried from the one before. Hence this one begins only where a run of these
+# characters does, finds its start there once, and never gives back what it took.
+_JWT: Final = re.compile(r"(?<![\w-])((?>[\w-]*?\b(?=eyJ)))[\w-]{8,}+\.[\w-]++\.[\w-]*+")
 _SCHEME: Final = re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE)
 _IN_URL: Final = re.compile(r"(\w://[^\s/:@]*:)[^\s/@]+@")
 _PAIR: Final = re.compile(
-    rf"""([\w.-]*{_SENSITIVE}["']?\s*[=:]\s*)(?!\[redacted)("[^"]*"|'[^']*'|[^\s,;&)}}\]"']+)""",
+    # A text within quotes that was cut off before the closing one is a secret all the same.
+    rf"""({_SENSITIVE}["']?\s*[=:]\s*)(?!\[redacted)"""
+    r"""("[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|[^\s,;&)}\]"']+)""",
     re.IGNORECASE,
 )
+_LAST_WORD: Final = re.compile(r"(?<!\S)\S*+\Z")
+_CUT: Final = "[cut]"
 # Already in the message of an access line, or the same for every line of a process.
 _NOT_IN_TEXT: Final = frozenset({"method", "path", "status", "duration_ms", "route", "service"})
 _LEFT_BY_OTHERS: Final = frozenset({"message", "asctime"})
 _OURS: Final = "_gateline"
+_LINE: Final = "_gateline_line"
 
 
 def redact(text: str) -> str:
-    """Return the text without tokens, passwords, keys, cookies and credentials in URLs."""
-    text = _JWT.sub(REDACTED, text)
+    """Return the text without tokens, passwords, keys, cookies and credentials in URLs.
+
+    A text of more than MOST_CHARACTERS is cut at the end of a word: half a secret looks like none.
+    """
+    if len(text) > MOST_CHARACTERS:
+        text = _LAST_WORD.sub(_CUT, text[:MOST_CHARACTERS])
+    text = _JWT.sub(rf"\1{REDACTED}", text)
     text = _SCHEME.sub(rf"\1 {REDACTED}", text)
     text = _IN_URL.sub(rf"\1{REDACTED}@", text)
     return _PAIR.sub(lambda match: match[1] + _hidden(match[2]), text)
@@ -130,6 +144,18 @@ class SharedRotatingFile(RotatingFileHandler):
         self.stream = self._open()
 
 
+class OncePerRecord(structlog.stdlib.ProcessorFormatter):
+    """Formats, and so redacts, a record for the first of the handlers that share it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record."""
+        kept: tuple[logging.Formatter, str] | None = getattr(record, _LINE, None)
+        if kept is None or kept[0] is not self:
+            kept = (self, super().format(record))
+            setattr(record, _LINE, kept)
+        return kept[1]
+
+
 def _file_handler(settings: Settings) -> logging.Handler:
     path = settings.log_file
     assert path is not None  # noqa: S101 # the caller asked
@@ -166,7 +192,7 @@ def _formatter(service: str, log_format: str) -> logging.Formatter:
         ]
     else:
         renderers.append(_render_text)
-    return structlog.stdlib.ProcessorFormatter(
+    return OncePerRecord(
         fmt="%(message)s" if log_format == "json" else TEXT_FORMAT,
         processors=renderers,
         foreign_pre_chain=[*_shared_processors(service), _add_extras, _redact],

@@ -133,6 +133,62 @@ def test_ordinary_words_are_left_alone() -> None:
         assert logs.redact(text) == text
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * 500 + "password=hunter2",
+        "old.password-token: hunter2",
+        "sent 'password=hunter2",
+        'password="hunter2 hunter2',
+        f"x-y-{JWT.replace('c2ln', 'hunter2')}",
+        f"aaaaaaaaa.{JWT.replace('c2ln', 'hunter2')}",
+        "x" * (logs.MOST_CHARACTERS - 20) + " redis://me:hunter2hunter2hunter2@host/0",
+    ],
+)
+def test_secrets_are_found_wherever_they_stand(text: str) -> None:
+    """Behind a prefix, without their closing quote, and across the place where a text is cut."""
+    assert "hunter2" not in logs.redact(text)
+    assert logs.redact(text)[:3] == text[:3]
+
+
+def _begins_with_a_repetition(parsed: Any) -> bool:
+    operation, argument = parsed[0]
+    if str(operation) in {"SUBPATTERN", "ATOMIC_GROUP"}:
+        return _begins_with_a_repetition(argument[-1] if isinstance(argument, tuple) else argument)
+    if str(operation) == "BRANCH":
+        return any(map(_begins_with_a_repetition, argument[1]))
+    return str(operation).endswith("_REPEAT")
+
+
+def test_the_cost_of_redaction_does_not_grow_with_the_square_of_a_text() -> None:
+    """A pattern that begins with a repetition starts anew at each character of a path of 'a's."""
+    parse = re._parser.parse  # nothing public shows how a pattern begins
+    assert _begins_with_a_repetition(parse(r"(?:b|([\w.-]*password))"))
+    patterns = [found for found in vars(logs).values() if isinstance(found, re.Pattern)]
+    searched = [found for found in patterns if found is not logs._SENSITIVE_NAME]  # matched whole
+    assert len(searched) >= 5
+    assert not any(_begins_with_a_repetition(parse(found.pattern)) for found in searched)
+
+
+def test_a_record_is_redacted_once_for_all_its_lines(
+    console: Callable[..., io.StringIO], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Console and file share the line: that costs what one of them costs."""
+    stream = console(LOG_FILE=str(tmp_path / "one.log"))
+    redacted: list[str] = []
+    redact = logs.redact
+
+    def counting(text: str) -> str:
+        redacted.append(text)
+        return redact(text)
+
+    monkeypatch.setattr(logs, "redact", counting)
+    logging.getLogger("gateline.test").info("password=hunter2")
+    assert redacted.count("password=hunter2") == 1
+    assert (tmp_path / "one.log").read_text() == stream.getvalue()
+    assert "hunter2" not in stream.getvalue()
+
+
 def test_the_level_is_respected(console: Callable[..., io.StringIO]) -> None:
     """LOG_LEVEL holds for both kinds of loggers."""
     stream = console(LOG_LEVEL="warning")
