@@ -1,6 +1,7 @@
 """HTTP for people: register, log in, refresh, log out, who am I, change the password."""
 
-import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -41,7 +42,7 @@ from gateline.shared.declarations import SESSION_REASONS, answers, refuses, take
 from gateline.shared.errors import ApiError, Unauthorized
 from gateline.shared.middleware import csrf
 from gateline.shared.middleware.auth import bearer_token, optional_session, require_session
-from gateline.shared.middleware.rate_limiter import spend
+from gateline.shared.middleware.rate_limiter import address_key, spend, spend_failures
 from gateline.shared.middleware.validation import read_body, validate
 from gateline.shared.schemas.base import json_dump
 from gateline.shared.tokens import Claims
@@ -51,6 +52,8 @@ csrf.protect(accounts)
 
 # Many people share one address (an office, a phone network), so it gets more than one account.
 _ADDRESS_SHARE = 5
+# All the world together may fail at one account this many times as often as one network may try.
+_FAILURE_SHARE = 30
 _LOGIN = (CREDENTIALS_INVALID, ACCOUNT_INACTIVE, WRONG_USER_TYPE)
 
 
@@ -139,8 +142,8 @@ def validate_session() -> ResponseReturnValue:
 def change_password(body: ChangePassword) -> ResponseReturnValue:
     """Set a new password; every other session of the account ends."""
     user = g.current_user
-    _spend_account(f"user:{user['user_id']}")
-    proof = service.prove_own_password(user["user_id"], body.current_password)
+    with _guarded(service.account_key(user["user_id"])):
+        proof = service.prove_own_password(user["user_id"], body.current_password)
     ended = sessions.change_password(proof, body.new_password, UUID(user["session_id"]))
     return {"status": "success", "sessions_ended": ended}
 
@@ -175,8 +178,8 @@ def user_out(user: User) -> UserOut:
 
 def _log_in(body: Login) -> sessions.Grant:
     _spend_address()
-    _spend_account(body.name)
-    proof = service.prove_password(body.name, body.password)
+    with _guarded(service.key_of_name(body.name)):
+        proof = service.prove_password(body.name, body.password)
     device = sessions.Device(body.device_info or {}, client_address(), client_agent())
     return sessions.log_in(proof, body.user_type, device)
 
@@ -212,11 +215,18 @@ def _claims_of_ended() -> Claims:
 
 def _spend_address() -> None:
     limit = Limit.parse(parts().settings.login_rate_limit)
-    wider = replace(limit, requests=limit.requests * _ADDRESS_SHARE)
-    spend(wider, f"login:address:{request.remote_addr}")
+    spend(replace(limit, requests=limit.requests * _ADDRESS_SHARE), f"login:{address_key()}")
 
 
-def _spend_account(name: str) -> None:
-    """Count an attempt for an account, known or not; its name is not written into the store."""
-    digest = hashlib.sha256(name.encode()).hexdigest()
-    spend(Limit.parse(parts().settings.login_rate_limit), f"login:account:{digest}")
+@contextmanager
+def _guarded(account: str) -> Iterator[None]:
+    """Limit the attempts at an account's password, known or not, and the failures by everybody.
+
+    The narrow limit is of one client's network, or anybody could lock somebody else out; the wide
+    one stops those who guess from many.
+    """
+    narrow = Limit.parse(parts().settings.login_rate_limit)
+    wide = replace(narrow, requests=narrow.requests * _FAILURE_SHARE)
+    spend(narrow, f"login:account:{account}:{address_key()}")
+    with spend_failures(wide, f"login:failures:{account}"):
+        yield

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, g
 from flask.typing import ResponseReturnValue
 from pydantic import ValidationError
 
@@ -32,7 +32,7 @@ from gateline.policy.reasons import ACCOUNT_INACTIVE
 from gateline.shared.app import parts
 from gateline.shared.declarations import SESSION_REASONS, answers, refuses
 from gateline.shared.errors import ApiError
-from gateline.shared.middleware.rate_limiter import exempt, spend
+from gateline.shared.middleware.rate_limiter import address_key, exempt, spend
 from gateline.shared.middleware.request_context import current_request_id
 from gateline.shared.middleware.validation import BULK_BYTES, refuse_fields, validate
 from gateline.shared.schemas.base import json_dump
@@ -66,7 +66,7 @@ def _limited(
         service = calling_service()
         if service is None:
             rate = Limit.parse(parts().settings.service_rate_limit)
-            spend(rate, f"integration:address:{request.remote_addr}")
+            spend(rate, f"integration:{address_key()}")
         else:
             spend(limit(), f"{scope}:service:{service}")
         return keyed(*args, **kwargs)

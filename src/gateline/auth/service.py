@@ -4,6 +4,7 @@ Everything that changes an account's sessions first holds the account's row (`ho
 login, a refresh and a revocation never pass each other unseen.
 """
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
@@ -115,6 +116,24 @@ def first_address(name: str) -> str:
 def find_user(name: str) -> User | None:
     """Return the account with this e-mail address or user name, however it is capitalised."""
     return db.session.scalars(_named(name)).one_or_none()
+
+
+def account_key(user_id: int) -> str:
+    """Return what attempts at an account's password are counted by."""
+    return f"user:{user_id}"
+
+
+def key_of_name(name: str) -> str:
+    """Return the same for whoever has this e-mail address or user name, so that both share it.
+
+    A name that nobody has gets a key of its own; it is hashed, for it may be a password typed too
+    early.
+    """
+    with transaction_context():
+        user = find_user(name)
+        if user is not None:
+            return account_key(user.id)
+    return f"name:{hashlib.sha256(name.strip().lower().encode()).hexdigest()}"
 
 
 def prove_password(name: str, password: str) -> Proof:

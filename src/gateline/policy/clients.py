@@ -3,11 +3,14 @@
 import ipaddress
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 
 from gateline.policy.reasons import ADDRESS_NOT_ALLOWED, Reason
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_NETWORK_BITS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,24 @@ def parse_address(text: str) -> Address | None:
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address
+
+
+def client_network(address: str) -> str:
+    """Return what a client counts as where something is limited by address.
+
+    That is the address, of IPv6 its /64: who has one address there has 2**64, and would spend a
+    limit anew with each. What is no address stays as it is.
+    """
+    if ":" not in address:
+        return address
+    try:
+        number = int(ipaddress.IPv6Address(address.partition("%")[0]))
+    except ValueError:
+        return address
+    mapped = ipaddress.IPv6Address(number).ipv4_mapped
+    if mapped is not None:
+        return str(mapped)
+    return str(ipaddress.IPv6Network((number, _NETWORK_BITS), strict=False).network_address)
 
 
 def _parts(header: str) -> list[str]:

@@ -26,7 +26,13 @@ from gateline.shared.declarations import unlisted
 from gateline.shared.errors import ApiError
 from gateline.shared.gateway import GatewayFileError, GatewayPlan, load_plan
 from gateline.shared.middleware.auth import optional_session, require_auth
-from gateline.shared.middleware.rate_limiter import client_key, exempt, service_key, spend
+from gateline.shared.middleware.rate_limiter import (
+    address_key,
+    client_key,
+    exempt,
+    service_key,
+    spend,
+)
 from gateline.shared.proxy_service import EXTENSION, ProxyService, proxy_service
 from gateline.shared.routing import PLATFORM_SERVICES, SAMPLE_SERVICES, platform_routes
 
@@ -203,7 +209,7 @@ def _counted(rule: LimitRule) -> str:
         return service_key()
     if rule.by == "header":
         return f"header:{request.headers.get(rule.header.decode('latin-1'), '')}"
-    return "all" if rule.by == "route" else f"address:{request.remote_addr}"
+    return "all" if rule.by == "route" else address_key()
 
 
 def _change(response: Response, changes: HeaderChanges) -> None:

@@ -292,21 +292,88 @@ def test_login_refuses_an_oversized_body(make_app: Callable[..., Any]) -> None:
     assert (answer.status_code, answer.json["details"]["reason"]) == (413, "payload_too_large")
 
 
-def test_login_is_limited_per_account(
+def _guess(app: Any, body: dict[str, Any], address: str) -> Any:
+    client = app.test_client()
+    return client.post("/api/auth/login", json=body, headers={"X-Forwarded-For": address})
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_login_is_limited_per_account_and_network(
+    make_app: Callable[..., Any], client: Any, person: Callable[..., Person], known: bool
+) -> None:
+    """Guessing from one network ends after the limit, and looks the same where nobody is."""
+    limited = make_app(login_rate_limit="3/minute")
+    body = {"email": person().email if known else fresh_email(), "password": "wrong"}
+
+    guesses = [_guess(limited, body, f"2001:db8:7:7::{last}") for last in range(4)]
+    assert [one.status_code for one in guesses] == [401, 401, 401, 429]
+    assert guesses[-1].json["details"]["reason"] == "limit_spent"
+    assert int(guesses[-1].headers["Retry-After"]) >= 1
+    assert _guess(limited, body, "203.0.113.99").status_code == 401
+
+
+def test_nobody_locks_somebody_else_out(
     make_app: Callable[..., Any], client: Any, person: Callable[..., Person]
 ) -> None:
-    """Guessing at one account ends after the limit, wherever the guesses come from."""
-    limited = make_app(login_rate_limit="3/minute").test_client()
-    body = {"email": person().email, "password": "wrong"}
+    """Who spends the limit of an account from elsewhere does not keep its owner from logging in."""
+    limited = make_app(login_rate_limit="3/minute")
+    owner = person()
+    wrong = {"email": owner.email, "password": "wrong"}
+    assert [_guess(limited, wrong, "203.0.113.1").status_code for _ in range(5)][-1] == 429
 
-    def guess(address: str) -> Any:
-        return limited.post("/api/auth/login", json=body, headers={"X-Forwarded-For": address})
+    right = {"email": owner.email, "password": owner.password}
+    assert _guess(limited, right, "198.51.100.1").status_code == 200
 
-    statuses = [guess(f"203.0.113.{last}").status_code for last in range(4)]
-    assert statuses == [401, 401, 401, 429]
-    refused = guess("203.0.113.99")
-    assert refused.json["details"]["reason"] == "limit_spent"
-    assert int(refused.headers["Retry-After"]) >= 1
+
+@pytest.mark.parametrize("known", [True, False])
+def test_guessing_from_many_networks_ends_as_well(
+    make_app: Callable[..., Any], client: Any, person: Callable[..., Person], known: bool
+) -> None:
+    """All together may fail thirty times as often as one network; what succeeds counts nothing."""
+    limited = make_app(login_rate_limit="1/minute")
+    owner = person()
+    body = {"email": owner.email if known else fresh_email(), "password": "wrong"}
+    right = {"email": owner.email, "password": owner.password}
+    site = f"2001:db8:{uuid.uuid4().hex[:4]}"
+    for last in range(5):
+        assert _guess(limited, right, f"{site}:a{last}::1").status_code == 200
+
+    statuses = [_guess(limited, body, f"{site}:{last}::1").status_code for last in range(31)]
+    assert statuses == [401] * 30 + [429]
+    assert _guess(limited, right, f"{site}:b::1").status_code == (429 if known else 200)
+
+
+def test_user_name_and_address_share_the_limit_of_an_account(
+    make_app: Callable[..., Any], client: Any
+) -> None:
+    """Two names of one account are not two times the guesses."""
+    limited = make_app(login_rate_limit="2/minute")
+    email, username = fresh_email(), f"u{uuid.uuid4().hex[:12]}"
+    account = {"email": email, "username": username, "password": "a long sentence"}
+    assert client.post("/api/auth/register", json=account).status_code == 201
+
+    bodies = [{"email": email}, {"username": username.upper()}, {"username": username}]
+    statuses = [
+        _guess(limited, {**body, "password": "wrong"}, "203.0.113.5").status_code for body in bodies
+    ]
+    assert statuses == [401, 401, 429]
+
+
+@pytest.mark.parametrize("path", ["login", "register"])
+def test_a_network_shares_the_limit_of_an_address(make_app: Callable[..., Any], path: str) -> None:
+    """The next address of the same /64 spends what the one before had."""
+    limited = make_app(login_rate_limit="1/minute").test_client()
+
+    def attempt(address: str) -> int:
+        body = {"email": fresh_email(), "password": "another long sentence"}
+        headers = {"X-Forwarded-For": address}
+        answer: Any = limited.post(f"/api/auth/{path}", json=body, headers=headers)
+        return int(answer.status_code)
+
+    statuses = [attempt(f"2001:db8:{len(path)}:1::{last}") for last in range(6)]
+    assert 429 not in statuses[:5]
+    assert statuses[5] == 429
+    assert attempt(f"2001:db8:{len(path)}:2::1") != 429
 
 
 def test_login_is_limited_per_address(make_app: Callable[..., Any]) -> None:

@@ -99,7 +99,7 @@ def test_the_limit_is_shared_per_service(make_app: Callable[..., Any]) -> None:
 def test_guessing_keys_is_limited_per_address(make_app: Callable[..., Any], name: str) -> None:
     """Who has no valid key is counted by address, so that keys cannot be tried at speed."""
     client = make_app(service_rate_limit="2/minute").test_client()
-    headers = {"X-Forwarded-For": f"2001:db8::{uuid.uuid4().hex[:4]}"}
+    headers = {"X-Forwarded-For": f"2001:db8:{uuid.uuid4().hex[:4]}::1"}
     statuses = [
         client.post(f"/api/auth/{name}", json={}, headers=headers).status_code for _ in range(3)
     ]

@@ -7,6 +7,7 @@ import pytest
 from gateline.policy.clients import (
     Client,
     client_behind,
+    client_network,
     is_trusted,
     parse_address,
     refuse_address,
@@ -97,3 +98,20 @@ def test_refuse_address(address: str, allow: list[str], deny: list[str], refused
         deny=[ipaddress.ip_network(one) for one in deny],
     )
     assert reason is (ADDRESS_NOT_ALLOWED if refused else None)
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("2001:db8:1:2:3::9", "2001:db8:1:2::"),
+        ("2001:db8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:2::"),
+        ("fe80::1%eth0", "fe80::"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("no:address", "no:address"),
+        ("", ""),
+    ],
+)
+def test_what_a_client_counts_as(address: str, network: str) -> None:
+    """An address of IPv4, a network of IPv6, and anything else as it is."""
+    assert client_network(address) == network

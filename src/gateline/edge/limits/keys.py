@@ -1,17 +1,16 @@
 """Whom a request counts for: the value by which a limit is kept apart."""
 
 import hashlib
-import ipaddress
 from collections.abc import Callable
 from functools import partial
 from typing import Final
 
 from gateline.edge.exchange import Exchange
+from gateline.policy.clients import client_network
 from gateline.policy.gcra import LimitedBy, LimitRule
 
 KeyOf = Callable[[Exchange], str]
 
-_NETWORK_BITS: Final = 64
 _SERVICE_KEY: Final = b"x-service-key"
 
 
@@ -23,9 +22,7 @@ def key_of(rule: LimitRule) -> KeyOf:
 
 
 def _by_client(exchange: Exchange) -> str:
-    """Return the address; of IPv6 the network, for who has one address there has 2**64."""
-    client = exchange.client
-    return _network(client) if ":" in client else client
+    return client_network(exchange.client)
 
 
 def _by_user(exchange: Exchange) -> str:
@@ -58,17 +55,6 @@ def _by_header(exchange: Exchange, *, name: bytes) -> str:
 
 def _digest(value: bytes) -> str:
     return hashlib.blake2b(value, digest_size=12).hexdigest()
-
-
-def _network(address: str) -> str:
-    try:
-        number = int(ipaddress.IPv6Address(address.partition("%")[0]))
-    except ValueError:
-        return address
-    mapped = ipaddress.IPv6Address(number).ipv4_mapped
-    if mapped is not None:
-        return str(mapped)
-    return str(ipaddress.IPv6Network((number, _NETWORK_BITS), strict=False).network_address)
 
 
 _KEYS: Final[dict[LimitedBy, KeyOf]] = {

@@ -259,7 +259,10 @@ class Settings(Rules):
         "RATE_LIMIT_DEFAULT",
     )
     login_rate_limit: Limited = _setting(
-        "10/minute", "Limits", "Login attempts per client.", "LOGIN_RATE_LIMIT"
+        "10/minute",
+        "Limits",
+        "Login attempts per account and client network.",
+        "LOGIN_RATE_LIMIT",
     )
     service_rate_limit: Limited = _setting(
         "100/minute",

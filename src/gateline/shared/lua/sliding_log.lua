@@ -2,7 +2,8 @@
 --
 -- KEYS[1] the log: a list of the moments (microseconds since the epoch) of admitted requests.
 -- ARGV[1] how many requests, ARGV[2] in how many seconds, ARGV[3] now in microseconds, or "" for
--- the server's own clock (so that all processes on all machines go by one clock).
+-- the server's own clock (so that all processes on all machines go by one clock), ARGV[4] "look" to
+-- write nothing down.
 -- Returns {used, oldest, newest, now}: the requests admitted before this one that still count,
 -- the first and last of their moments, and the moment of this one.
 
@@ -27,7 +28,7 @@ while oldest <= now - window do
 end
 
 local used = redis.call("LLEN", KEYS[1])
-if used < requests then
+if used < requests and ARGV[4] ~= "look" then
   redis.call("RPUSH", KEYS[1], string.format("%.0f", now))
   redis.call("PEXPIRE", KEYS[1], window / 1000)
 end

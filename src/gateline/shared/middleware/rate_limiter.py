@@ -8,15 +8,18 @@ import logging
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import wraps
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar, cast
 
 import redis
 from flask import Flask, Response, current_app, g, request
 from prometheus_client import Counter
 
+from gateline.policy.clients import client_network
 from gateline.policy.limits import Limit, Verdict, limit_headers, sliding_log, verdict
 from gateline.policy.reasons import LIMIT_SPENT
 from gateline.shared import lua
@@ -61,6 +64,9 @@ class Storage(Protocol):
     def hit(self, key: str, limit: Limit) -> Verdict:
         """Judge one request now and, when it is admitted, write it down."""
 
+    def look(self, key: str, limit: Limit) -> Verdict:
+        """Judge one request now, and write nothing down."""
+
 
 class ValkeyStorage:
     """The log in Valkey, one for all processes. Without `clock` Valkey's own clock rules."""
@@ -72,8 +78,16 @@ class ValkeyStorage:
 
     def hit(self, key: str, limit: Limit) -> Verdict:
         """Judge one request in one round trip; raises redis.RedisError when Valkey is away."""
+        return self._judge(key, limit, "write")
+
+    def look(self, key: str, limit: Limit) -> Verdict:
+        """Judge one request without writing it down; raises as `hit` does."""
+        return self._judge(key, limit, "look")
+
+    def _judge(self, key: str, limit: Limit, how: str) -> Verdict:
         now = "" if self._clock is None else str(round(self._clock() * _MICROSECONDS))
-        reply = self._script(keys=[self._prefix + key], args=[limit.requests, limit.seconds, now])
+        args: list[int | str] = [limit.requests, limit.seconds, now, how]
+        reply = self._script(keys=[self._prefix + key], args=args)
         return read_reply(limit, cast("list[int]", reply))
 
 
@@ -109,6 +123,11 @@ class MemoryStorage:
             if answer.allowed:
                 log.append(now)
             return answer
+
+    def look(self, key: str, limit: Limit) -> Verdict:
+        """Judge one request without writing it down."""
+        with self._lock:
+            return sliding_log(limit, self._logs.get(key, ()), self._clock())
 
     def clear(self) -> None:
         """Forget everything."""
@@ -147,10 +166,17 @@ class RateLimiter:
         self._away_until: float | None = None
 
     def hit(self, key: str, limit: Limit) -> Verdict:
-        """Judge one request for `key`; never raises."""
+        """Judge one request for `key` and count it when it is admitted; never raises."""
+        return self._judge(limit, lambda storage, within: storage.hit(key, within))
+
+    def look(self, key: str, limit: Limit) -> Verdict:
+        """Judge one request for `key` without counting it; never raises."""
+        return self._judge(limit, lambda storage, within: storage.look(key, within))
+
+    def _judge(self, limit: Limit, ask: Callable[[Storage, Limit], Verdict]) -> Verdict:
         if self._away_until is None or self._clock() >= self._away_until:
             try:
-                answer = self._storage.hit(key, limit)
+                answer = ask(self._storage, limit)
             except redis.RedisError as error:
                 self._went_away(error)
             else:
@@ -158,7 +184,7 @@ class RateLimiter:
                 return answer
         _FALLBACKS.inc()
         alone = replace(limit, requests=max(1, int(limit.requests * self._share)))
-        return self._memory.hit(key, alone)
+        return ask(self._memory, alone)
 
     def _went_away(self, error: redis.RedisError) -> None:
         if self._away_until is None:
@@ -190,7 +216,12 @@ def service_key() -> str:
     Put `@limit` above `@require_service_key`: then guessing keys is limited as well.
     """
     service = calling_service()
-    return f"service:{service}" if service else f"address:{request.remote_addr}"
+    return f"service:{service}" if service else address_key()
+
+
+def address_key() -> str:
+    """Return the client's address, of IPv6 its network: nobody gets a limit for each of 2**64."""
+    return f"address:{client_network(request.remote_addr or '')}"
 
 
 def limit(
@@ -226,6 +257,23 @@ def spend(wanted: Limit, key: str) -> Verdict:
     if not answer.allowed:
         raise LimitSpent(answer)
     return answer
+
+
+@contextmanager
+def spend_failures(wanted: Limit, key: str) -> Iterator[None]:
+    """Count what is refused (400 to 499) within; raise LimitSpent once nothing is left for that.
+
+    What succeeds spends nothing, so those who fail take little from those who do not.
+    """
+    answer = _parts().limiter.look(key, wanted)
+    if not answer.allowed:
+        raise LimitSpent(answer)
+    try:
+        yield
+    except ApiError as refusal:
+        if refusal.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            _parts().limiter.hit(key, wanted)
+        raise
 
 
 def init_rate_limiter(app: Flask, default: str | Limit) -> None:

@@ -53,6 +53,46 @@ def test_keys_do_not_share(storage: Storage) -> None:
     assert storage.hit("b", FIVE).remaining == 4
 
 
+def test_looking_counts_nothing(storage: Storage, clock: Any) -> None:
+    """It tells what a request would be told, in the same place, however often one looks."""
+    assert [storage.look("a", FIVE).remaining for _ in range(9)] == [4] * 9
+    for _ in range(5):
+        storage.hit("a", FIVE)
+    assert not storage.look("a", FIVE).allowed
+    clock.now += 60
+    assert storage.look("a", FIVE).allowed
+
+
+def test_looking_goes_on_without_valkey(kv: redis.Redis, clock: Any, flaky: "Flaky") -> None:
+    """What was counted in memory is seen there."""
+    limiter = RateLimiter(kv, clock=clock, storage=flaky)
+    flaky.away = True
+    for _ in range(5):
+        limiter.hit("a", FIVE)
+
+    assert not limiter.look("a", FIVE).allowed
+    assert limiter.look("b", FIVE).allowed
+
+
+@pytest.mark.parametrize("by", ["default", "wrong key"])
+def test_a_network_shares_a_limit(make_app: Callable[..., Flask], by: str) -> None:
+    """Who has one address of IPv6 has 2**64 of them: the next one spends the same limit."""
+    app = make_app(RATE_LIMIT_DEFAULT="2/minute")
+    app.add_url_rule("/default", "default", lambda: "ok")
+    guessed = limit("2/minute", key=service_key)(require_service_key(lambda: "ok"))
+    app.add_url_rule("/wrong key", "guessed", guessed)
+
+    def ask(address: str) -> int:
+        environ = {"REMOTE_ADDR": address}
+        wrong = {"X-Service-Key": "wrong"}
+        return app.test_client().get(f"/{by}", environ_base=environ, headers=wrong).status_code
+
+    statuses = [ask(f"2001:db8:1:2::{last}") for last in range(1, 4)]
+    assert statuses[-1] == 429
+    assert 429 not in statuses[:-1]
+    assert ask("2001:db8:1:3::1") != 429
+
+
 def test_the_window_slides(storage: Storage, clock: Any) -> None:
     """Each admitted request is free again exactly one window after it."""
     for _ in range(5):
@@ -171,10 +211,18 @@ class Flaky:
 
     def hit(self, key: str, limit: Limit) -> Any:
         """Judge, or fail as Valkey does."""
+        self._be_asked()
+        return self.inner.hit(key, limit)
+
+    def look(self, key: str, limit: Limit) -> Any:
+        """Judge without counting, or fail as Valkey does."""
+        self._be_asked()
+        return self.inner.look(key, limit)
+
+    def _be_asked(self) -> None:
         self.asked += 1
         if self.away:
             raise redis.ConnectionError("away")
-        return self.inner.hit(key, limit)
 
 
 @pytest.fixture
