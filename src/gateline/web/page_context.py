@@ -9,6 +9,7 @@ from flask import Flask, Response
 from markupsafe import Markup, escape
 
 from gateline import __version__
+from gateline.policy.identity import Identity
 from gateline.shared.errors import ApiError
 from gateline.shared.middleware.auth import current_identity
 from gateline.web.manual.markdown import Surroundings, render
@@ -62,10 +63,14 @@ def prose(text: str) -> Markup:
     return Markup(render(text, _NOWHERE).html)  # noqa: S704 - the renderer escapes
 
 
-def _visitor() -> dict[str, Any]:
+def visitor() -> Identity | None:
     """Return who looks at the page; while the session store is away, nobody is known."""
     try:
-        identity = current_identity()
+        return current_identity()
     except ApiError:
-        identity = None
+        return None
+
+
+def _visitor() -> dict[str, Any]:
+    identity = visitor()
     return {"user": identity, "home_of_user": home_of(identity.user_type) if identity else None}

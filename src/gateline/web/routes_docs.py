@@ -2,7 +2,8 @@
 
 import gzip
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +13,6 @@ from flask import (
     Response,
     current_app,
     jsonify,
-    make_response,
     redirect,
     render_template,
     request,
@@ -25,6 +25,7 @@ from gateline.policy.routes import RouteTable
 from gateline.shared.app import parts
 from gateline.shared.declarations import HTML, answers, refuses, takes
 from gateline.shared.errors import ApiError
+from gateline.shared.middleware.rate_limiter import limit
 from gateline.shared.openapi import document
 from gateline.shared.openapi.merging import Part, merged
 from gateline.shared.proxy_service import ProxyService
@@ -34,8 +35,8 @@ from gateline.web.form_schemas import SearchQuery
 from gateline.web.manual import Manual, folder_of_manual, search
 from gateline.web.manual.pages import PICTURES, ROOT
 from gateline.web.manual.search import LONGEST_QUERY
-from gateline.web.page_context import never_kept
-from gateline.web.reference import Chapter, Documents, chapters
+from gateline.web.page_context import never_kept, visitor
+from gateline.web.reference import Documents, Drawn, Operation
 from gateline.web.reference.document import fetch_by, processes
 from gateline.web.reference.schemas import Json
 
@@ -46,6 +47,8 @@ _EXTENSION: Final = "gateline.manual"
 _FOR_GOOD: Final = "public, max-age=31536000, immutable"
 _ASK_AGAIN: Final = "no-cache"
 _OWN_SERVICE: Final = "web"
+# A page of this size costs more than others, and a reader turns few of them.
+_REFERENCE_LIMIT: Final = "60/minute"
 _INDENTATION: Final = re.compile(r"(?<=\n) +<")
 
 
@@ -83,24 +86,17 @@ def search_page() -> str:
 @docs.get("/api")
 @takes(query=SearchQuery)
 @answers(200, description="The page.", media_type=HTML)
+@limit(_REFERENCE_LIMIT)
 def reference() -> Response:
     """Show the reference of all services' APIs; `q` narrows it down."""
     documents: Documents = current_app.extensions[_EXTENSION][2]
-    whole = documents.whole()
     query = request.args.get("q", "")[:LONGEST_QUERY].strip()
-    found = chapters(whole, query)
-    page = render_template(
-        "reference.html",
-        manual=_manual(),
-        query=query,
-        description=(whole.get("info") or {}).get("description") or "",
-        told=bool(whole.get("paths")),
-        chapters=found,
-        shown=_drawn(whole, found, query),
-        schemes=(whole.get("components") or {}).get("securitySchemes") or {},
-        silent=documents.silent,
-    )
-    return _compressed(make_response(page))
+    drawn, silent = _drawn(documents.whole()), tuple(documents.silent)
+    if query or visitor() is not None:
+        return _packed(_Page(_reference(drawn, silent, query)))
+    # Everybody who has not said who they are sees the same.
+    state = (silent, _manual().version)
+    return _packed(drawn.page(state, lambda: _Page(_reference(drawn, silent))))
 
 
 @docs.get("", strict_slashes=False)
@@ -142,24 +138,55 @@ def _reader(app: Flask, folder: Path) -> Callable[[], Manual]:
     return manual
 
 
-def _drawn(whole: Json, found: list[Chapter], query: str) -> Markup:
-    """Return the chapters as HTML; all of them are drawn once for each state of the document."""
-    drawn: list[tuple[Json, Markup]] = current_app.extensions[_EXTENSION][3]
-    if not query and drawn and drawn[0][0] is whole:
-        return drawn[0][1]
-    html = render_template("reference_chapters.html", chapters=found)
+def _drawn(whole: Json) -> "Drawn[_Page]":
+    """Return what was drawn for this state of the document; only the last one is kept."""
+    kept: list[Drawn[_Page]] = current_app.extensions[_EXTENSION][3]
+    for drawn in kept:
+        if drawn.document is whole and not current_app.debug:
+            return drawn
+    kept[:] = [Drawn(whole, _operation)]
+    return kept[0]
+
+
+def _operation(operation: Operation) -> Markup:
+    template = current_app.jinja_env.get_template("reference_operation.html")
     # Nearly half of so many nested lines would be their indentation.
-    markup = Markup(_INDENTATION.sub("<", html))  # noqa: S704 - a template has escaped it
-    if not query:
-        drawn[:] = [(whole, markup)]
-    return markup
+    html = _INDENTATION.sub("<", template.render(op=operation))
+    return Markup(html)  # noqa: S704 - a template has escaped it
 
 
-def _compressed(response: Response) -> Response:
-    """Compress a page that is far larger than others, for browsers that take it so."""
+def _reference(drawn: "Drawn[_Page]", silent: Collection[str], query: str = "") -> str:
+    whole, found = drawn.document, drawn.chapters(query)
+    return render_template(
+        "reference.html",
+        manual=_manual(),
+        query=query,
+        description=(whole.get("info") or {}).get("description") or "",
+        told=bool(whole.get("paths")),
+        chapters=found,
+        drawn=drawn.operation,
+        schemes=(whole.get("components") or {}).get("securitySchemes") or {},
+        silent=silent,
+    )
+
+
+class _Page:
+    """A page that is far larger than others, as it is and, once it is wanted so, compressed."""
+
+    def __init__(self, html: str) -> None:
+        self.plain = html.encode()
+
+    @cached_property
+    def packed(self) -> bytes:
+        return gzip.compress(self.plain, compresslevel=5)
+
+
+def _packed(page: _Page) -> Response:
+    """Answer with the page, compressed for browsers that take it so."""
+    smaller = bool(request.accept_encodings["gzip"])
+    response = current_app.response_class(page.packed if smaller else page.plain, mimetype=HTML)
     response.vary.add("Accept-Encoding")
-    if request.accept_encodings["gzip"]:
-        response.set_data(gzip.compress(response.get_data(), compresslevel=5))
+    if smaller:
         response.content_encoding = "gzip"
     return response
 

@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from tests.unit.web.conftest import Stub
 from tests.unit.web.test_routes_pages import page_of
 
+from gateline.web import routes_docs
 from gateline.web.routes_docs import _reader
 
 OPENAPI: dict[str, Any] = {
@@ -121,6 +122,28 @@ def test_reference(client: FlaskClient, stub: Stub) -> None:
     assert "<thing>" not in response.text
     assert "post-api-orders" in [tag.get("id") for tag in page.all("details")]
     assert len([asked for asked in stub.asked if asked.path == "/openapi.json"]) == 1
+
+
+def test_the_reference_is_not_drawn_for_each_reader(
+    client: FlaskClient, browse: Any, stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One who has not logged in costs no template, a query draws no operation; users see a name."""
+    stub.put("GET /openapi.json", OPENAPI)
+    first = client.get("/docs/api").data
+    with monkeypatch.context() as without_templates:
+        without_templates.setattr(routes_docs, "render_template", None)
+        assert client.get("/docs/api").data == first
+    monkeypatch.setattr(routes_docs, "_operation", None)
+    assert b"post-api-orders" in client.get("/docs/api?q=orders").data
+    named = browse("patient").get("/docs/api")
+    assert "Ana Gil" in named.text
+    assert client.get("/docs/api").data == first
+
+
+def test_the_reference_has_a_limit_of_its_own(client: FlaskClient, stub: Stub) -> None:
+    """It is tighter than that of pages that cost less."""
+    stub.put("GET /openapi.json", OPENAPI)
+    assert client.get("/docs/api").headers["X-RateLimit-Limit"] == "60"
 
 
 def test_reference_is_compressed(client: FlaskClient, stub: Stub) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
@@ -74,19 +74,31 @@ class Chapter:
         return f"chapter-{_anchor(self.title)}"
 
 
-def chapters(document: Json, query: str = "") -> list[Chapter]:
-    """Return the chapters of a document, with the operations that fit all words of `query`."""
+def chapters(document: Json) -> list[Chapter]:
+    """Return the chapters of a document, with all of its operations."""
     described = {
         str(tag.get("name")): str(tag.get("description") or "")
         for tag in document.get("tags") or ()
         if isinstance(tag, Mapping)
     }
     found = {name: Chapter(name, description) for name, description in described.items()}
-    words = query.lower().split()
     for tag, operation in _operations(document):
-        if operation.fits(words):
-            found.setdefault(tag, Chapter(tag)).operations.append(operation)
+        found.setdefault(tag, Chapter(tag)).operations.append(operation)
     return [chapter for chapter in found.values() if chapter.operations]
+
+
+def narrowed(whole: Iterable[Chapter], query: str) -> list[Chapter]:
+    """Return the chapters with only the operations that fit all words of `query`."""
+    words = query.lower().split()
+    found = [
+        Chapter(
+            chapter.title,
+            chapter.description,
+            [operation for operation in chapter.operations if operation.fits(words)],
+        )
+        for chapter in whole
+    ]
+    return [chapter for chapter in found if chapter.operations]
 
 
 def _operations(document: Json) -> Iterator[tuple[str, Operation]]:

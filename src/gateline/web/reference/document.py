@@ -43,16 +43,21 @@ class Documents:
         self._merge = merge
         self._clock = clock
         self._fresh_until = float("-inf")
+        self._merged: dict[str, Json] = {}
         self._whole: Json = {}
         self._lock = threading.Lock()
 
     def whole(self) -> Json:
-        """Return all parts as one document; it is empty while nobody has told anything."""
+        """Return all parts as one document; it is empty while nobody has told anything.
+
+        It is the same object for as long as everybody tells the same.
+        """
         with self._lock:
             if self._clock() >= self._fresh_until:
                 self._ask_everybody()
                 told = {name: part for name, part in self._parts.items() if part is not None}
-                self._whole = self._merge(told) if told else {}
+                if told != self._merged:
+                    self._whole, self._merged = self._merge(told), told
                 self._fresh_until = self._clock() + FRESH_SECONDS
             return self._whole
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateline.web.reference import chapters
+from gateline.web.reference.chapters import chapters, narrowed
 
 ERROR = {"description": "Not yours.", "content": {"application/json": {"schema": {}}}}
 DOCUMENT: dict[str, Any] = {
@@ -83,10 +83,10 @@ def test_what_everybody_may_and_what_the_document_asks_for() -> None:
 
 def test_filter() -> None:
     """Every word must stand in method, path or title."""
-    assert [op.path for c in chapters(DOCUMENT, "GET show") for op in c.operations] == [
+    assert [op.path for c in narrowed(chapters(DOCUMENT), "GET show") for op in c.operations] == [
         "/api/orders/{id}"
     ]
-    assert chapters(DOCUMENT, "nothing") == []
+    assert narrowed(chapters(DOCUMENT), "nothing") == []
 
 
 def test_an_empty_document_has_no_chapters() -> None:

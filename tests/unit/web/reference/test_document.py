@@ -51,6 +51,19 @@ def test_asked_once_in_a_while() -> None:
     assert services.asked == ["a", "b"] * 2
 
 
+def test_the_same_parts_are_the_same_document() -> None:
+    """Asking again costs its readers nothing new, until somebody tells something else."""
+    services = Services()
+    documents = services.documents()
+    first = documents.whole()
+    services.told["a"] = part("/a")
+    services.now += FRESH_SECONDS
+    assert documents.whole() is first
+    services.told["a"] = part("/c")
+    services.now += FRESH_SECONDS
+    assert list(documents.whole()["paths"]) == ["/c", "/b"]
+
+
 def test_a_service_that_is_away_leaves_what_it_told_last() -> None:
     """Its part stays; one that never told anything is named."""
     services = Services()
