@@ -5,13 +5,12 @@ from typing import Any, Final
 from gateline.cli import wording
 from gateline.cli.candidates import candidates
 from gateline.cli.explanation import Asked, Explanation, Step
-from gateline.edge.exchange import Exchange
-from gateline.edge.gateway import Compiled
-from gateline.policy.admission import host_name, refuse_head, refuse_host
-from gateline.policy.clients import client_behind, is_trusted, refuse_address
+from gateline.edge.door import admit, refuse_hidden_slashes, unmatched
+from gateline.edge.exchange import Exchange, Refused
+from gateline.edge.gateway import Compiled, Door, Gateway
+from gateline.policy.clients import refuse_address
 from gateline.policy.cors import CorsPolicy, answer_headers, preflight_headers
-from gateline.policy.paths import PathRefused, canonical
-from gateline.policy.reasons import METHOD_NOT_ALLOWED, NO_ROUTE, PATH_NOT_ALLOWED, Reason
+from gateline.policy.reasons import HEADERS_TOO_LARGE, HOST_NOT_ALLOWED, PATH_NOT_ALLOWED, Reason
 from gateline.policy.routes import Match, Route
 from gateline.shared.gateway import GatewayPlan
 
@@ -32,19 +31,20 @@ class Entrance:
         self.asked = asked
         self.found = Explanation()
         path, _, query = asked.target.partition("?")
-        self.raw_path = path.encode("utf-8")
-        scope = {
-            "type": "http",
+        upgrade = dict(asked.headers).get(b"upgrade", b"").lower()
+        is_socket = asked.method == "GET" and upgrade == b"websocket"
+        self._scope = {
+            "type": "websocket" if is_socket else "http",
             "method": asked.method,
             "path": path,
+            "raw_path": path.encode("utf-8"),
             "query_string": query.encode("utf-8"),
             "scheme": asked.scheme,
             "client": (asked.client, 0),
             "headers": asked.headers,
         }
-        self.exchange = Exchange(scope, _nobody, _nobody, 0.0)
-        upgrade = self.exchange.fields.get(b"upgrade", b"").lower()
-        self.exchange.is_socket = upgrade == b"websocket"
+        self.exchange = Exchange(self._scope, _nobody, _nobody, 0.0)
+        self.exchange.gateway = Gateway(plan, self.door, {}, self.special)
 
     def _say(self, phase: str, passed: bool | None, text: str) -> None:
         self.found.steps.append(Step(phase, passed, text))
@@ -56,39 +56,18 @@ class Entrance:
         raise Ended
 
     def _admit(self) -> None:
-        exchange, door = self.exchange, self.door
-        reason = refuse_head(exchange.method, exchange.headers, exchange.fields)
-        if reason is not None:
-            self._refuse("admit", reason)
-        if door.trusted_proxies and is_trusted(exchange.client, door.trusted_proxies):
-            self._believe_proxy()
-        exchange.host = host_name(exchange.fields[b"host"])
-        if door.allowed_hosts and self.asked.target.partition("?")[0] not in _PROBES:
-            reason = refuse_host(exchange.host, door.allowed_hosts)
-            if reason is not None:
-                allowed = wording.names(door.allowed_hosts)
-                self._refuse("host", reason, f"{exchange.host} is none of {allowed}")
-            self._say("host", True, f"{exchange.host} is answered")
-        try:
-            path = canonical(self.raw_path, encoded_slashes=door.slashes_in_segments)
-        except PathRefused as error:
-            self._refuse("path", PATH_NOT_ALLOWED, f"not a path we take: {error}")
-            raise AssertionError from error
-        exchange.path = path.decode("ascii")
-        if path != self.raw_path:
-            self._say("path", True, f"is read as {exchange.path}")
-
-    def _believe_proxy(self) -> None:
         exchange = self.exchange
-        client = client_behind(
-            self.door.trusted_proxies,
-            forwarded_for=self._header(b"x-forwarded-for") or "",
-            forwarded_proto=self._header(b"x-forwarded-proto") or "",
-            forwarded_host="",
-        )
-        exchange.client = client.address or exchange.client
-        exchange.scheme = client.scheme or exchange.scheme
-        self._say("proxy", True, f"{self.asked.client} is trusted: the client is {exchange.client}")
+        try:
+            admit(exchange, self._scope, self.door)
+        except Refused as refused:
+            self._refuse(*_told(refused, exchange, self.door))
+        if exchange.client != self.asked.client or exchange.scheme != self.asked.scheme:
+            text = f"{self.asked.client} is trusted: the client is {exchange.client}"
+            self._say("proxy", True, text)
+        if self.door.allowed_hosts and self._scope["path"] not in _PROBES:
+            self._say("host", True, f"{exchange.host} is answered")
+        if exchange.path.encode("ascii") != self._scope["raw_path"]:
+            self._say("path", True, f"is read as {exchange.path}")
 
     def _match(self) -> Match:
         exchange = self.exchange
@@ -109,13 +88,17 @@ class Entrance:
         origin = self._header(b"origin")
         if not self.door.speaks_cors or origin is None:
             return
-        method = self._header(b"access-control-request-method")
-        cors = self._cors_policy(route)
-        if self.exchange.method == "OPTIONS" and method is not None:
-            announced = self.door.routes.match(
-                method, self.exchange.host, self.exchange.path, self.exchange.fields
-            )
-            cors = self._cors_policy(announced.route)
+        exchange, announced = self.exchange, route
+        asked = self._header(b"access-control-request-method")
+        method = asked if exchange.method == "OPTIONS" else None
+        if method is not None:
+            table = self.door.routes
+            announced = table.match(method, exchange.host, exchange.path, exchange.fields).route
+        cors = self._cors_policy(announced)
+        if not cors.origins:
+            self._say("cors", None, "what the service says of other origins is passed on")
+            return
+        if method is not None:
             names = self._header(b"access-control-request-headers")
             granted = preflight_headers(cors, origin, method=method, names=names)
             if granted is not None:
@@ -133,23 +116,18 @@ class Entrance:
     def _chosen(self, match: Match) -> Route:
         route = match.route
         if route is None:
-            if match.allow:
-                allow = wording.names(match.allow)
-                self._refuse("route", METHOD_NOT_ALLOWED, f"this path answers {allow} only")
-            self._refuse("route", NO_ROUTE, "no route has this path")
+            allow = wording.names(match.allow)
+            text = f"this path answers {allow} only" if allow else "no route has this path"
+            self._refuse("route", unmatched(match).reason, text)
             raise AssertionError
         self.exchange.route = self.found.route = route
         self._say("route", True, f"{route.name} {route.path} ({self._origin(route)})")
-        if "%2F" in self.exchange.path and not self._may_hide_slashes(route):
-            self._refuse("path", PATH_NOT_ALLOWED)
+        if "%2F" in self.exchange.path:
+            try:
+                refuse_hidden_slashes(self.exchange, route)
+            except Refused as refused:
+                self._refuse("path", refused.reason)
         return route
-
-    def _may_hide_slashes(self, route: Route) -> bool:
-        plain = self.exchange.path.replace("%2F", "/")
-        match = self.door.routes.match(
-            self.exchange.method, self.exchange.host, plain, self.exchange.fields
-        )
-        return route.encoded_slashes and match.route is route
 
     def _origin(self, route: Route) -> str:
         if route.destination is not None and route.destination.service.startswith("edge:"):
@@ -178,6 +156,19 @@ class Entrance:
     def _header(self, name: bytes) -> str | None:
         value = self.exchange.fields.get(name)
         return None if value is None else value.decode("latin-1")
+
+
+def _told(refused: Refused, exchange: Exchange, door: Door) -> tuple[str, Reason, str]:
+    """Return phase, reason and words of a refusal at the door."""
+    reason = refused.reason
+    if reason is HOST_NOT_ALLOWED:
+        return "host", reason, f"{exchange.host} is none of {wording.names(door.allowed_hosts)}"
+    if reason is PATH_NOT_ALLOWED:
+        message = refused.message or reason.message
+        return "path", reason, f"{message[:1].lower()}{message[1:].rstrip('.')}"
+    if reason is HEADERS_TOO_LARGE:
+        return "admit", reason, f"{len(exchange.headers)} headers, at most {door.most_headers}"
+    return "admit", reason, ""
 
 
 def is_platforms(route: Route) -> bool:

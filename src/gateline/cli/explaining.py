@@ -5,7 +5,7 @@ in the edge.
 """
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -15,15 +15,32 @@ from gateline.cli.explanation import Asked, Explanation
 from gateline.edge.composition import own_routes
 from gateline.edge.forwarding import DEADLINE, request_headers
 from gateline.edge.gateway import compile_plan
+from gateline.edge.sockets.entrance import LIVE, SOCKET_IO
 from gateline.policy.admission import request_id
 from gateline.policy.identity import refuse_role
 from gateline.policy.origins import is_cross_site
-from gateline.policy.reasons import CROSS_SITE, NO_ROUTE, SOCKET_NOT_ALLOWED
+from gateline.policy.reasons import (
+    CROSS_SITE,
+    NO_ROUTE,
+    PAYLOAD_TOO_LARGE,
+    SOCKET_NOT_ALLOWED,
+    UPGRADE_REQUIRED,
+)
+from gateline.policy.retries import SAFE_METHODS
 from gateline.policy.routes import Route
+from gateline.policy.services import Service
 from gateline.shared.gateway import GatewayPlan
 
 _API_KEY: Final = b"x-api-key"
 _NEW: Final = "(new for each request)"
+_NOBODY_ANSWERS: Final = "no service answers here for this caller"
+_HANDSHAKE: Final = "sec-websocket-"
+_ASKS_FOR_SOCKET: Final = (
+    ("connection", "Upgrade"),
+    ("upgrade", "websocket"),
+    ("sec-websocket-key", _NEW),
+    ("sec-websocket-version", "13"),
+)
 
 
 def explain(plan: GatewayPlan, asked: Asked) -> Explanation:
@@ -48,7 +65,6 @@ class _Way(Entrance):
         self._identify(route)
         self._allow(route)
         self._limit(route)
-        self._body(route)
         self._forward(route)
 
     def _identify(self, route: Route) -> None:
@@ -85,20 +101,25 @@ class _Way(Entrance):
         if identity is not None and roles:
             self._say("role", True, f"{identity.user_type} is one of {roles}")
         if self.exchange.cookie_token is not None:
-            if self._is_cross_site(route):
-                self._refuse("origin", CROSS_SITE)
-            self._say("origin", True, "no other site made a browser send this")
+            special = self.special.get(route.name)
+            self._judge_origin(self.exchange.method, (special or self.door).trusted_origins)
 
-    def _is_cross_site(self, route: Route) -> bool:
-        special = self.special.get(route.name)
-        return is_cross_site(
-            self.exchange.method,
+    def _judge_origin(self, method: str, trusted: Collection[str]) -> None:
+        if is_cross_site(
+            method,
             sec_fetch_site=self._header(b"sec-fetch-site"),
             origin=self._header(b"origin"),
             host=self._header(b"host") or "",
             scheme=self.exchange.scheme,
-            trusted=(special or self.door).trusted_origins,
-        )
+            trusted=trusted,
+        ):
+            self._refuse("origin", CROSS_SITE)
+        if not self.exchange.is_socket or method not in SAFE_METHODS:
+            self._say("origin", True, "no other site made a browser send this")
+
+    def _judge_socket_origin(self) -> None:
+        """Judge a handshake as if it were unsafe: browsers let every page open a socket."""
+        self._judge_origin("POST", self.door.trusted_origins)
 
     def _limit(self, route: Route) -> None:
         limits = list(route.limits)
@@ -108,23 +129,45 @@ class _Way(Entrance):
         for rule in limits:
             self._say("limit", None, f"{wording.limit_text(rule)}: 429 when spent")
 
+    def _own(self, service: str) -> None:
+        """End here what the edge answers itself."""
+        if service == LIVE and not self.exchange.is_socket:
+            self._refuse("socket", UPGRADE_REQUIRED)
+        if service == SOCKET_IO or (service == LIVE and self.exchange.cookie_token is not None):
+            self._judge_socket_origin()
+        if service.startswith("edge:"):
+            self._end(200, "answered by the edge itself")
+
+    def _socket(self, route: Route, service: Service | None) -> None:
+        if self.exchange.cookie_token is not None:
+            self._judge_socket_origin()
+        if not route.websocket:
+            speaks = service is not None and service.protocol == "http2"
+            text = "services that speak HTTP/2 take no WebSockets" if speaks else ""
+            self._refuse("socket", SOCKET_NOT_ALLOWED, text)
+        self._say("socket", True, "WebSockets are proxied here")
+
     def _body(self, route: Route) -> None:
-        if self.exchange.is_socket:
-            if not route.websocket:
-                self._refuse("socket", SOCKET_NOT_ALLOWED)
-            self._say("socket", True, "WebSockets are proxied here")
-            return
         most = route.max_body_bytes or self.plan.max_body_bytes
-        self._say("body", None, f"at most {wording.size_text(most)}")
+        text = f"at most {wording.size_text(most)}"
+        if int(self._header(b"content-length") or 0) > most:
+            self._refuse("body", PAYLOAD_TOO_LARGE, text)
+        self._say("body", None, text)
 
     def _forward(self, route: Route) -> None:
         destination = route.destination_for(self.exchange.identity)
-        service = None if destination is None else self.plan.services.get(destination.service)
-        if destination is not None and destination.service.startswith("edge:"):
-            self._end(200, "answered by the edge itself")
-        if destination is None or service is None:
-            self._refuse("target", NO_ROUTE, "no service answers here for this caller")
+        if destination is None:
+            self._refuse("target", NO_ROUTE, _NOBODY_ANSWERS)
             raise AssertionError
+        self._own(destination.service)
+        service = self.plan.services.get(destination.service)
+        if self.exchange.is_socket:
+            self._socket(route, service)
+        if service is None:
+            self._refuse("target", NO_ROUTE, _NOBODY_ANSWERS)
+            raise AssertionError
+        if not self.exchange.is_socket:
+            self._body(route)
         self._say("target", True, f"{service.name} at {wording.service_text(service)}")
         for phase, text in _extras(route):
             self._say(phase, None, text)
@@ -152,7 +195,9 @@ class _Way(Entrance):
         for name, value in request_headers(exchange, route):
             text = _NEW if name in made else value.decode("latin-1")
             sent.append((name.decode("latin-1"), text))
-        return [*sent, (DEADLINE.decode("ascii"), _NEW)]
+        if not exchange.is_socket:
+            return [*sent, (DEADLINE.decode("ascii"), _NEW)]
+        return [*(pair for pair in sent if not pair[0].startswith(_HANDSHAKE)), *_ASKS_FOR_SOCKET]
 
 
 def _extras(route: Route) -> Iterable[tuple[str, str]]:

@@ -12,6 +12,7 @@ from gateline.cli.explain import explain
 FILE = """
 [gateway]
 allowed_hosts = ["localhost", "shop.example.com"]
+max_header_count = 4
 trusted_proxies = ["10.9.0.0/16"]
 
 [services.shop]
@@ -21,6 +22,15 @@ retries = false
 [services.beta]
 url = "http://beta:9000"
 prefix = "/v2"
+
+[services.second]
+url = "http://second:9000"
+protocol = "http2"
+
+[[routes]]
+path = "/second/*"
+service = "second"
+auth = "none"
 
 [[routes]]
 path = "/api/shop/*"
@@ -70,6 +80,9 @@ rate_limit = "7/day"
 
 
 COOKIES = "Cookie: a=1; gateline_session=very-secret"
+
+SOCKET = ("-H", "Upgrade: websocket")
+FOREIGN = ("-H", "Origin: https://a.b")
 
 
 @pytest.fixture(autouse=True)
@@ -168,8 +181,23 @@ def test_a_condition_on_a_header_decides() -> None:
         (("GET", "/inside"), 403, "address_not_allowed"),
         (("GET", "/inside", "--from", "10.0.0.1", "-H", "Upgrade: websocket"), 403, None),
         (("GET", "/program", "--as", "customer"), 401, "session_missing"),
+        (("GET", "/second/x", "-H", "Upgrade: websocket"), 403, "socket_not_allowed"),
+        (("GET", "/inside", *(("-H", "X-A: 1") * 4)), 431, "headers_too_large"),
+        (("POST", "/second/x", "-H", "Content-Length: 99999999"), 413, "payload_too_large"),
+        (("GET", "/ws/dashboard", "--as", "admin"), 426, "upgrade_required"),
         (
-            ("POST", "/api/shop/1", "--as", "customer", "--cookie", "-H", "Origin: https://a.b"),
+            ("GET", "/ws/dashboard", "--as", "admin", "--cookie", *SOCKET, *FOREIGN),
+            403,
+            "cross_site",
+        ),
+        (("GET", "/socket.io/", *FOREIGN), 403, "cross_site"),
+        (
+            ("GET", "/api/shop/1", "--as", "customer", "--cookie", *SOCKET, *FOREIGN),
+            403,
+            "cross_site",
+        ),
+        (
+            ("POST", "/api/shop/1", "--as", "customer", "--cookie", *FOREIGN),
             403,
             "cross_site",
         ),
@@ -198,6 +226,9 @@ def test_a_refusal_is_that_of_the_edge(
             "forwarded to shop",
         ),
         (("GET", "/program", "--as", "key:till"), "forwarded to shop"),
+        (("GET", "/api/shop/1", "--as", "customer", "--cookie", *SOCKET), "forwarded to shop"),
+        (("GET", "/api/shop/1", "--as", "customer", *SOCKET, *FOREIGN), "forwarded to shop"),
+        (("GET", "/ws/dashboard", "--as", "admin", *SOCKET), "answered by the edge itself"),
         (("GET", "https://shop.example.com/inside", "--from", "10.1.1.1"), "forwarded to shop"),
         (
             ("POST", "/api/shop/1", "--as", "customer", "--cookie"),
@@ -215,6 +246,26 @@ def test_a_refusal_is_that_of_the_edge(
 def test_other_ends(arguments: tuple[str, ...], verdict: str) -> None:
     """Redirects, the edge's own answers, proxies that are believed, keys, preflights."""
     assert _explain(*arguments)["verdict"] == verdict
+
+
+def test_a_socket_is_asked_for_by_the_edge_itself() -> None:
+    """The client's handshake ends here; a socket has no deadline."""
+    found = _explain(
+        *("GET", "/api/shop/1", "--as", "customer", *SOCKET, "-H", "Sec-WebSocket-Key: a")
+    )
+    headers = dict(found["forwarded"]["headers"])
+
+    assert _step(found, "socket") == (True, "WebSockets are proxied here")
+    assert (headers["upgrade"], headers["connection"]) == ("websocket", "Upgrade")
+    assert headers["sec-websocket-key"] == "(new for each request)"
+    assert "x-gateline-deadline" not in headers
+
+
+def test_where_no_origin_is_named_the_service_decides() -> None:
+    """The edge says nothing of other origins then, and so the service's word counts."""
+    found = _explain("GET", "/inside", "--from", "10.0.0.1", *FOREIGN)
+
+    assert _step(found, "cors") == (None, "what the service says of other origins is passed on")
 
 
 @pytest.mark.parametrize(

@@ -45,8 +45,8 @@ def each(entry: Written | None, build: Callable[[Written], Built]) -> Built | No
     return None if entry is None else build(entry)
 
 
-def route(entry: RouteEntry, name: str) -> Route:
-    """Return the route that an entry describes."""
+def route(entry: RouteEntry, name: str, *, takes_sockets: bool = True) -> Route:
+    """Return the route that an entry describes; its service may be one that takes no WebSockets."""
     return Route(
         name,
         entry.path,
@@ -70,7 +70,7 @@ def route(entry: RouteEntry, name: str) -> Route:
         cache=each(entry.cache, cache_rule),
         compress=entry.compress,
         mirror=each(entry.mirror, lambda one: Mirror(one.service, one.share)),
-        websocket=entry.websocket,
+        websocket=entry.websocket and takes_sockets,
         encoded_slashes=entry.encoded_slashes,
         server_timing=entry.server_timing,
     )

@@ -78,7 +78,8 @@ def check(source: Source) -> Checked:
     _check_tables(checked)
     checked.names = route_names(checked.routes)
     checked.built = tuple(
-        building.route(entry, checked.names[index]) for index, entry in checked.routes.items()
+        building.route(entry, checked.names[index], takes_sockets=_takes_sockets(checked, entry))
+        for index, entry in checked.routes.items()
     )
     relations.check(checked)
     relations.check_claims(checked)
@@ -87,6 +88,12 @@ def check(source: Source) -> Checked:
     if not checked.errors:
         warnings.check(checked)
     return checked
+
+
+def _takes_sockets(checked: Checked, entry: RouteEntry) -> bool:
+    """Tell whether a route's service could take WebSockets: they begin in HTTP/1.1."""
+    service = checked.services.get(entry.service or "")
+    return service is None or service.protocol != "http2"
 
 
 def route_names(routes: Mapping[int, RouteEntry]) -> dict[int, str]:

@@ -81,3 +81,12 @@ def test_what_is_wrong_hides_nothing_else() -> None:
     assert [error.field for error in check(Source.parse(text, PATH)).errors] == [
         "services.shop.url"
     ]
+
+
+@pytest.mark.parametrize(("protocol", "takes"), [("http1", True), ("http2", False)])
+def test_services_that_speak_http2_take_no_websockets(protocol: str, takes: bool) -> None:
+    """Their routes refuse them at the door, since an upgrade begins in HTTP/1.1."""
+    service = f"[services.shop]\nurl = 'http://shop'\nprotocol = '{protocol}'\n"
+    route = "[[routes]]\npath = '/a'\nservice = 'shop'\n"
+
+    assert [one.websocket for one in check(Source.parse(service + route, PATH)).built] == [takes]
