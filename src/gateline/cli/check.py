@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 if TYPE_CHECKING:
+    from gateline.shared.gateway.checking import Checked
     from gateline.shared.gateway.problems import FileProblem
 
 DOUBTFUL: Final = 1
@@ -26,7 +27,8 @@ def check(file: Path, *, strict: bool, schema: bool) -> None:
     """Check a gateway file whole: FILE, else GATELINE_CONFIG, else gateline.toml.
 
     Each line names file, line and field, what is wrong and what would be right; warnings are what
-    is allowed and probably not meant. Nothing is started and nobody is asked.
+    is allowed and probably not meant. What the edge would make of the file is made and thrown
+    away; nothing is started and nobody is asked.
 
     Exit codes: 0 right, 1 warnings with --strict, 2 wrong.
     """
@@ -54,12 +56,27 @@ def _checked(file: Path) -> "tuple[tuple[FileProblem, ...], tuple[FileProblem, .
     from gateline.shared.gateway.source import Source
 
     try:
-        checked = check_source(Source.read(file))
+        source = Source.read(file)
     except GatewayFileError as error:
         return error.found, (), ""
+    checked = check_source(source)
+    if not checked.errors:
+        _rehearse(checked)
     services, routes = len(checked.services), len(checked.routes)
     summary = f"{_counted(services, 'service')}, {_counted(routes, 'route')}"
     return checked.errors, checked.warnings, f"right; {summary}"
+
+
+def _rehearse(checked: "Checked") -> None:
+    """Note what the edge itself would refuse to build."""
+    from gateline.cli.reading import settings_of_nobody
+    from gateline.edge.rehearsal import faults
+    from gateline.shared.gateway.loading import plan_of
+
+    plan = plan_of(checked.source, settings_of_nobody())
+    own = [plan.services[name] for name in checked.services]
+    for location, message in faults(plan, own):
+        checked.wrong(location, f"cannot be built: {message}", "mend what is named here")
 
 
 def _counted(number: int, word: str) -> str:

@@ -15,6 +15,8 @@ _UNUSED: Final = {
     "database_url": "postgresql://nobody@localhost/none",
 }
 
+_NOWHERE: Final = Path("/nonexistent")
+
 config_option = click.option(
     "--config",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -35,6 +37,13 @@ def read_settings(config: Path | None) -> "Settings":
             raise
         overrides |= {name: _UNUSED[name] for name in missing}
         return Settings.load(**overrides)
+
+
+def settings_of_nobody() -> "Settings":
+    """Return settings that hang on no environment and no folder, with stand-ins for secrets."""
+    from gateline.shared.config import Settings
+
+    return Settings.load({name.upper(): value for name, value in _UNUSED.items()}, folder=_NOWHERE)
 
 
 def read_plan(config: Path | None) -> "GatewayPlan":

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateline.cli.check import check
+from gateline.edge.upstream import Client
 
 SMALL = '[services.shop]\nurl = "http://shop"\n[[routes]]\npath = "/api/shop/*"\nservice = "shop"\n'
 
@@ -62,6 +63,29 @@ def test_warnings_fail_on_request(file: Path) -> None:
     result = _run(file, "--strict")
     assert result.exit_code == 1
     assert f"{file}:6: warning: routes[1].roles[1]: nobody has the role" in result.output
+
+
+def test_what_only_the_edge_would_refuse_has_its_line_too(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The edge's own parts are made as for serving; what they raise is an error of the file."""
+
+    def refuse(*_: object) -> None:
+        raise ValueError("no such thing as a shop")
+
+    monkeypatch.setattr(Client, "pool_for", refuse)
+    file.write_text(f"# first\n{SMALL}")
+    result = _run(file)
+
+    assert result.exit_code == 2
+    assert f"{file}:2: services.shop: cannot be built: no such thing as a shop" in result.output
+
+
+def test_nothing_but_the_file_decides(file: Path) -> None:
+    """A variable that is wrong here is no fault of the file."""
+    file.write_text(SMALL)
+
+    assert _run(file, DATABASE_URL="mysql://wrong", FLASK_PORT="no number").exit_code == 0
 
 
 def test_the_schema_is_printed() -> None:

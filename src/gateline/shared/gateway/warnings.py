@@ -1,18 +1,17 @@
 """What is allowed in a gateway file and probably not meant."""
 
 from collections.abc import Iterable
-from importlib.util import find_spec
 from typing import Final
 
 from gateline.policy.admission import METHODS, refuse_host
 from gateline.policy.identity import USER_TYPES
-from gateline.policy.routes import Route, is_same_claim, rank, shape
+from gateline.policy.routes import Route, RouteTable, is_same_claim, rank, shape
 from gateline.shared.gateway.checking import Checked
 from gateline.shared.gateway.positions import Location
 from gateline.shared.gateway.route_model import RouteEntry
-from gateline.shared.gateway.service_model import ServiceEntry
+from gateline.shared.gateway.service_warnings import check_service
 from gateline.shared.gateway.suggestions import one_of
-from gateline.shared.routing import platform_routes
+from gateline.shared.routing import PAGES, UNKNOWN_API, platform_routes
 
 _EVERYBODY: Final = frozenset({"0.0.0.0/0", "::/0"})
 _NEEDS_SERVICE: Final = (
@@ -24,7 +23,6 @@ _NEEDS_SERVICE: Final = (
     "roles",
     "strip_prefix",
 )
-_APP_SETTINGS: Final = ("directory", "workers", "threads", "env")
 _KNOWN_USER_TYPES: Final = frozenset(USER_TYPES)
 
 
@@ -32,7 +30,7 @@ def check(checked: Checked) -> None:
     """Note everything doubtful about a file without errors."""
     _check_gateway(checked)
     for name, service in checked.services.items():
-        _check_service(checked, name, service)
+        check_service(checked, name, service)
     roles = _known_roles(checked)
     for (index, entry), route in zip(checked.routes.items(), checked.built, strict=True):
         _check_route(checked, ("routes", index), entry)
@@ -56,43 +54,6 @@ def _check_gateway(checked: Checked) -> None:
         checked.doubtful((), "has neither services nor routes", "make a start by `gateline init`")
 
 
-def _check_service(checked: Checked, name: str, entry: ServiceEntry) -> None:
-    at: Location = ("services", name)
-    written = entry.model_fields_set
-    if entry.app is None:
-        for setting in _APP_SETTINGS:
-            if setting in written:
-                checked.doubtful(
-                    (*at, setting), "means nothing without app", "take it out, or name the app"
-                )
-    else:
-        _check_module(checked, at, entry, entry.app)
-    if "hash_on" in written and entry.balance != "hash":
-        checked.doubtful((*at, "hash_on"), "means nothing here", 'write balance = "hash"')
-    urls = [entry.url or "", *entry.urls, *(one.url for one in entry.targets)]
-    if entry.tls is not None and not any(url.startswith("https:") for url in urls):
-        checked.doubtful(
-            (*at, "tls"), "no address begins with https://", "write https:// addresses"
-        )
-    if entry.tls is not None and not entry.tls.verify:
-        checked.doubtful(
-            (*at, "tls", "verify"),
-            "believes anybody who answers",
-            "name the authority instead: ca",
-        )
-
-
-def _check_module(checked: Checked, at: Location, entry: ServiceEntry, app: str) -> None:
-    """Look for the app's file; a module that is installed is fine too."""
-    top = app.partition(":")[0].partition(".")[0]
-    folder = checked.source.folder / entry.directory
-    if (folder / f"{top}.py").exists() or (folder / top).is_dir() or find_spec(top) is not None:
-        return
-    checked.doubtful(
-        (*at, "app"), f"there is no {top}.py in {folder}", "name the file, or its directory"
-    )
-
-
 def _check_route(checked: Checked, at: Location, entry: RouteEntry) -> None:
     written = entry.model_fields_set
     if entry.auth == "none":
@@ -111,11 +72,58 @@ def _check_route(checked: Checked, at: Location, entry: RouteEntry) -> None:
         checked.doubtful(
             (*at, "auth"), "nobody can log in without the platform", 'write auth = "none"'
         )
+    _check_path(checked, at, entry)
+    _check_issuers(checked, at, entry)
     if entry.redirect is not None:
         for setting in _NEEDS_SERVICE:
             if setting in written and getattr(entry, setting):
                 checked.doubtful((*at, setting), "means nothing for a redirect", "take it out")
     _check_door(checked, at, entry)
+
+
+def _check_path(checked: Checked, at: Location, entry: RouteEntry) -> None:
+    for segment in entry.path.split("/"):
+        if segment.startswith(":") and segment[1:].isidentifier():
+            checked.doubtful(
+                (*at, "path"),
+                f"{segment!r} stands for itself and for nothing else",
+                f'write "{{{segment[1:]}}}" for any part of a path',
+            )
+    if entry.rewrite_prefix is not None and entry.strip_prefix is True:
+        checked.doubtful(
+            (*at, "strip_prefix"),
+            "means nothing beside rewrite_prefix, which takes the same part's place",
+            "take one of them out",
+        )
+    service = checked.services.get(entry.service or "")
+    speaks = service is not None and service.protocol == "http2"
+    if speaks and entry.websocket and "websocket" in entry.model_fields_set:
+        checked.doubtful(
+            (*at, "websocket"),
+            "means nothing: services that speak HTTP/2 take no WebSockets",
+            'take it out, or give them a service with protocol = "http1"',
+        )
+    if entry.mirror is not None and entry.mirror.service == entry.service:
+        checked.doubtful(
+            (*at, "mirror"),
+            f"copies requests to {entry.service}, which has them already",
+            "name another service, or take it out",
+        )
+
+
+def _check_issuers(checked: Checked, at: Location, entry: RouteEntry) -> None:
+    """Note issuers of one name for their tokens: the first that a route accepts gets them all."""
+    seen: dict[str, str] = {}
+    for name, issuer in checked.issuers.items():
+        if name not in entry.accept or entry.auth == "none":
+            continue
+        first = seen.setdefault(issuer.issuer, name)
+        if first != name:
+            checked.doubtful(
+                (*at, "accept", entry.accept.index(name)),
+                f"{name!r} has the same issuer as {first!r}, which judges its tokens here",
+                "write one table with both audiences, or accept one of them",
+            )
 
 
 def _check_door(checked: Checked, at: Location, entry: RouteEntry) -> None:
@@ -124,6 +132,16 @@ def _check_door(checked: Checked, at: Location, entry: RouteEntry) -> None:
             (*at, "cors", "credentials"),
             "no browser sends credentials to a wildcard",
             "list exact origins, or write credentials = false",
+        )
+    if entry.cors is not None and not (entry.cors.origins or checked.gateway.cors_origins):
+        checked.doubtful(
+            (*at, "cors", "origins"), "lists nobody, so nothing of it is said", "list origins"
+        )
+    if entry.cache is not None and entry.cache.default > entry.cache.most:
+        checked.doubtful(
+            (*at, "cache", "default"),
+            "is longer than most",
+            f"write at most {entry.cache.most:g}",
         )
     if _EVERYBODY & set(entry.deny_ips):
         checked.doubtful((*at, "deny_ips"), "shuts everybody out", "take the route out instead")
@@ -209,15 +227,31 @@ def _check_use(checked: Checked) -> None:
 
 
 def _check_platform(checked: Checked) -> None:
-    """Note routes that take the place of the platform's own."""
+    """Note routes that take the place of the platform's own, or a part of it."""
     if not checked.gateway.platform:
         return
-    own = {shape(route.path): route for route in platform_routes(samples=checked.gateway.samples)}
+    platform = platform_routes(samples=checked.gateway.samples)
+    own = {shape(route.path): route for route in platform}
+    answered = RouteTable(route for route in platform if route.name not in (PAGES, UNKNOWN_API))
     for index, route in zip(checked.routes, checked.built, strict=True):
         replaced = own.get(shape(route.path))
         if replaced is not None and is_same_claim(route, replaced):
+            verb = "takes the place of"
+        elif replaced is None and not route.hosts and not route.headers:
+            replaced = _wider(answered, route)
+            verb = f"takes {route.path} out of"
+        else:
+            continue
+        if replaced is not None:
             checked.doubtful(
                 ("routes", index, "path"),
-                f"takes the place of the platform's own {replaced.path} ({replaced.name})",
+                f"{verb} the platform's own {replaced.path} ({replaced.name})",
                 "choose another path if that is not meant",
             )
+
+
+def _wider(table: RouteTable, route: Route) -> Route | None:
+    """Return who would answer requests for a route if it were not there."""
+    path = "/".join(part for part in route.path.split("/") if part != "*") or "/"
+    method = "GET" if not route.methods or "GET" in route.methods else min(route.methods)
+    return table.match(method, "", path).route

@@ -122,6 +122,96 @@ DOUBTS = {
         "the platform's own /* (pages)",
         "another path",
     ),
+    "an address twice": Doubt(
+        f"[services.shop]\nurls = ['http://a', 'http://b', 'http://A']\n{ROUTE}",
+        "services.shop.urls[3]",
+        "listed twice",
+        "weight",
+    ),
+    "a target twice": Doubt(
+        f"[services.shop]\ntargets = [{{ url = 'http://a' }}, {{ url = 'http://a' }}]\n{ROUTE}",
+        "services.shop.targets[2].url",
+        "listed twice",
+        "weight",
+    ),
+    "an ejection that ends before it begins": Doubt(
+        f"{SHOP}ejection = {{ base = 60, most = 10 }}\n{ROUTE}",
+        "services.shop.ejection.most",
+        "shorter than base",
+        "at least 60",
+    ),
+    "a wait that is cut": Doubt(
+        f"{SHOP}retries = {{ backoff = 10, most = 5 }}\n{ROUTE}",
+        "services.shop.retries.most",
+        "shorter than backoff",
+        "at least 10",
+    ),
+    "a health check that overtakes itself": Doubt(
+        f"{SHOP}health_check = {{ interval = 1, timeout = 3 }}\n{ROUTE}",
+        "services.shop.health_check.timeout",
+        "longer than interval",
+        "at most 1",
+    ),
+    "a connection slower than any request": Doubt(
+        f"{SHOP}connect_timeout = 30\n{ROUTE}",
+        "services.shop.connect_timeout",
+        "longer than the 10 s",
+        "a timeout too",
+    ),
+    "WebSockets over HTTP/2": Doubt(
+        f"{SHOP}protocol = 'http2'\n{ROUTE}websocket = true",
+        "routes[1].websocket",
+        "take no WebSockets",
+        'protocol = "http1"',
+    ),
+    "a parameter as others write it": Doubt(
+        f"{SHOP}[[routes]]\npath = '/a/:id'\nservice = 'shop'",
+        "routes[1].path",
+        "stands for itself",
+        '"{id}"',
+    ),
+    "a part taken out twice": Doubt(
+        f"{SHOP}{ROUTE}strip_prefix = true\nrewrite_prefix = '/v2'",
+        "routes[1].strip_prefix",
+        "means nothing beside rewrite_prefix",
+        "one of them",
+    ),
+    "a mirror of itself": Doubt(
+        f"{SHOP}{ROUTE}mirror = 'shop'",
+        "routes[1].mirror",
+        "has them already",
+        "another service",
+    ),
+    "two issuers of one name": Doubt(
+        f"{SHOP}{ROUTE}accept = ['corp', 'firm']\n{CORP}{CORP.replace('corp', 'firm')}",
+        "routes[1].accept[2]",
+        "same issuer as 'corp'",
+        "both audiences",
+    ),
+    "origins of nobody": Doubt(
+        f"{SHOP}{ROUTE}cors = {{ origins = [] }}",
+        "routes[1].cors.origins",
+        "lists nobody",
+        "list origins",
+    ),
+    "an answer that is fresh for too long": Doubt(
+        f"{SHOP}{ROUTE}cache = {{ default = 60, most = 10 }}",
+        "routes[1].cache.default",
+        "longer than most",
+        "at most 10",
+    ),
+    "a part of the platform": Doubt(
+        f"{SHOP}[[routes]]\npath = '/api/auth/login'\nservice = 'shop'",
+        "routes[1].path",
+        "takes /api/auth/login out of the platform's own /api/auth/* (auth)",
+        "another path",
+    ),
+    "a part of the control room": Doubt(
+        f"{SHOP}[[routes]]\npath = '/admin/reports/*'\nservice = 'shop'",
+        "routes[1].path",
+        "the platform's own /admin/* (admin)",
+        "another path",
+    ),
 }
 
 RIGHT = {
@@ -136,6 +226,12 @@ RIGHT = {
     "headers apart": f"{SHOP}{ROUTE}headers = {{ X-A = '1' }}\n{ROUTE}headers = {{ X-A = '2' }}",
     "a wider host": "[gateway]\nallowed_hosts = '*.example'\n"
     f"{SHOP}{ROUTE}hosts = ['*.example', 'a.example']",
+    "a part of the platform under a name": f"{SHOP}[[routes]]\npath = '/admin/x'\n"
+    "service = 'shop'\nhosts = 'shop.example'",
+    "no origins where the gateway has some": "[gateway]\ncors_origins = ['https://a.example']\n"
+    f"{SHOP}{ROUTE}cors = {{ origins = [] }}",
+    "two issuers apart": f"{SHOP}{ROUTE}accept = 'corp'\n[[routes]]\npath = '/b'\n"
+    f"service = 'shop'\naccept = 'firm'\n{CORP}{CORP.replace('corp', 'firm')}",
     "no platform, no session": f"[gateway]\nplatform = false\n{SHOP}{ROUTE}auth = 'none'",
 }
 
