@@ -161,6 +161,9 @@ def test_cameras(http: Any) -> None:
     for camera in cameras:
         assert {"id", "name", "zone", "status", "last_seen_at", "open_alerts"} <= set(camera)
         assert camera["status"] in {"online", "offline", "tampered"}
+    page = http("GET", "/cameras", params={"limit": 1}).json()
+    assert len(page["items"]) == 1
+    assert page["total"] == len(cameras)
 
 
 def test_logs(http: Any) -> None:

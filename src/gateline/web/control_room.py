@@ -170,8 +170,10 @@ def _telemetry() -> Telemetry:
 
 
 def _count(found: Any) -> int | None:
-    """Return the length of a list, bare or in a page of which it may be only the beginning."""
+    """Return the length of a list, bare or in pages; None where the first does not tell it."""
     if isinstance(found, dict):
         total = found.get("total")
-        return total if isinstance(total, int) else _count(found.get("items"))
+        if isinstance(total, int) or found.get("next_cursor") is not None:
+            return total
+        return _count(found.get("items"))
     return len(found) if isinstance(found, list) else None

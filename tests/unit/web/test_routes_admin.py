@@ -385,17 +385,30 @@ def test_stats_do_without_an_absent_part(admin: FlaskClient, stub: Stub) -> None
     }
 
 
+@pytest.mark.parametrize(
+    ("page", "cameras"),
+    [
+        ({"items": [{"id": "a"}], "next_cursor": "more", "total": 42}, 42),
+        ({"items": [{"id": "a"}, {"id": "b"}], "next_cursor": None}, 2),
+        ([{"id": "a"}, {"id": "b"}], 2),
+        ({"items": [{"id": "a"}], "next_cursor": "more"}, None),
+    ],
+)
 def test_stats_count_the_shop_where_there_is_one(
-    build: Callable[..., Flask], stub: Stub, open_session: Callable[..., str]
+    build: Callable[..., Flask],
+    stub: Stub,
+    open_session: Callable[..., str],
+    page: Any,
+    cameras: int | None,
 ) -> None:
-    """With an edge processor its alerts and cameras are shown."""
+    """Its alerts and all its cameras, also those beyond the first page; no number is guessed."""
     client = build(edge_processor_url=stub.url).test_client()
     stub.put(f"GET {AUTH}/figures", {})
     stub.put("GET /alerts/count", {"open": 4, "total": 9})
-    stub.put("GET /cameras", {"items": [{"id": "a"}, {"id": "b"}], "next_cursor": None})
+    stub.put("GET /cameras", page)
     bearer = {"Authorization": f"Bearer {open_session('admin')}"}
     stats = client.get("/admin/dashboard/stats", headers=bearer).get_json()
-    assert stats["retail"] == {"alerts": {"open": 4, "total": 9}, "cameras": 2}
+    assert stats["retail"] == {"alerts": {"open": 4, "total": 9}, "cameras": cameras}
 
 
 def test_a_session_that_auth_ended_ends_the_stats(admin: FlaskClient, stub: Stub) -> None:

@@ -11,6 +11,7 @@ from gateline.sample.retail.schemas import (
     AlertQuery,
     CameraBody,
     CameraOut,
+    CameraPage,
     CameraQuery,
     CountQuery,
     EventOut,
@@ -28,14 +29,15 @@ _EVENTS: Final = Order(
 _ALERTS: Final = Order("opened", Alert.opened_at, Alert.id, read_time, descending=True)
 
 
-def list_cameras(query: CameraQuery) -> Page[CameraOut]:
+def list_cameras(query: CameraQuery) -> CameraPage:
     """Return a page of cameras by code."""
     named = _named({Camera.status: query.status, Camera.zone: query.zone})
     wanted = sa.select(Camera).where(*named)
     found = page(wanted, _CAMERAS, query)
     troubles = _open_alerts([camera.code for camera in found.rows])
     items = [_camera_out(camera, troubles.get(camera.code, 0)) for camera in found.rows]
-    return Page(items=items, next_cursor=found.next_cursor)
+    total = db.session.scalar(sa.select(sa.func.count()).select_from(Camera).where(*named)) or 0
+    return CameraPage(items=items, next_cursor=found.next_cursor, total=total)
 
 
 def put_camera(code: str, body: CameraBody) -> tuple[CameraOut, bool]:

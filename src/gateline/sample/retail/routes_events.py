@@ -17,6 +17,7 @@ from gateline.sample.retail.schemas import (
     Batch,
     CameraBody,
     CameraOut,
+    CameraPage,
     CameraQuery,
     CountQuery,
     EventOut,
@@ -49,7 +50,7 @@ def _for_services(view: Callable[P, ResponseReturnValue]) -> Callable[P, Respons
 
 
 @blueprint.get("/cameras")
-@answers(200, Page[CameraOut], "A page of cameras.")
+@answers(200, CameraPage, "A page of cameras.")
 @validate(query=CameraQuery)
 def list_cameras(query: CameraQuery) -> ResponseReturnValue:
     """List the cameras by code, with how they were last known."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
 
-from gateline.shared.schemas.base import EmailAddress, PageQuery, Schema, Timestamp
+from gateline.shared.schemas.base import EmailAddress, Page, PageQuery, Schema, Timestamp
 
 BATCH_LIMIT: Final = 1000
 
@@ -228,6 +228,12 @@ class CameraOut(CameraBody):
     status: CameraStatus
     last_seen_at: Timestamp | None
     open_alerts: int
+
+
+class CameraPage(Page[CameraOut]):
+    """A page of cameras; `total` counts those on the other pages as well."""
+
+    total: int
 
 
 class CameraQuery(PageQuery):

@@ -12,7 +12,8 @@ ENTRY: Final = "entry"
 """The one field of an entry in a stream."""
 
 MOST_LOGS: Final = 20_000
-MOST_SECONDS: Final = 2_000
+MOST_SECONDS: Final = 10_000
+"""A minute of 160 edge workers, each of which tells of every second."""
 MINUTE_LIFE_SECONDS: Final = 25 * 3600
 
 

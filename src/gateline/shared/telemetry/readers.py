@@ -16,7 +16,6 @@ from gateline.shared.telemetry.keys import ENTRY, LOGS, SECONDS, minute_key
 
 _BATCH: Final = 1000
 _MOST_MINUTES: Final = 24 * 60
-_MOST_EVENTS: Final = 1000
 _CURSOR: Final = re.compile(r"[0-9]{1,15}-[0-9]{1,19}")
 
 Rows = Iterable[tuple[str, Mapping[str, str]]]
@@ -53,7 +52,7 @@ class Telemetry:
     def seconds(self, seconds: int = 60) -> list[Entry]:
         """Return the traffic events of the last seconds, the oldest first, of every edge."""
         start = int((self._clock() - seconds) * 1000)
-        rows = self._kv.xrevrange(SECONDS, min=str(start), count=_MOST_EVENTS)
+        rows = self._kv.xrevrange(SECONDS, min=str(start))
         return traffic_events(cast("Rows", rows))
 
     def logs(

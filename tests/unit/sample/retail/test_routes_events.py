@@ -222,7 +222,8 @@ def test_cameras_are_listed(shop: Any, camera_event: Any) -> None:
     first = shop("GET", "/cameras?limit=1").json
     assert first["items"] == [one]
     rest = shop("GET", f"/cameras?limit=1&cursor={first['next_cursor']}").json
-    assert rest == {"items": [two], "next_cursor": None}
+    assert rest == {"items": [two], "next_cursor": None, "total": 2}
+    assert shop("GET", "/cameras?limit=1&status=offline").json["total"] == 1
 
 
 def test_a_service_puts_cameras_up(shop: Any, camera_event: Any) -> None:

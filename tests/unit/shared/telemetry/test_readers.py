@@ -118,3 +118,14 @@ def test_the_last_seconds_come_oldest_first(kv: redis.Redis) -> None:
             add_second(pipe, Second(iso(NOW + number), "edge", 0, made), Minute(0, made))
             pipe.execute()
     assert [event["at"] for event in telemetry.seconds()] == [iso(NOW + n) for n in range(3)]
+
+
+def test_the_last_minute_of_many_edges_is_whole(kv: redis.Redis) -> None:
+    """Forty edge workers that are busy in every second of it: none of them is left out."""
+    made = Figures(requests=1)
+    with kv.pipeline(transaction=False) as pipe:
+        for number in range(60 * 40):
+            at = iso(NOW + number // 40)
+            add_second(pipe, Second(at, f"edge-{number % 40}", 0, made), Minute(0, made))
+        pipe.execute()
+    assert sum(event["requests"] for event in Telemetry(kv).seconds()) == 60 * 40
