@@ -195,6 +195,23 @@ def test_development_server(http: Http, account: Account, serve: Callable[..., s
     assert http("GET", f"{url}/api/users/me", headers=account.bearer).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("settings", "options", "debug"),
+    [({"DEBUG": "true"}, (), "on"), ({"DEBUG": "true"}, ("--no-debug",), "off"), ({}, (), "off")],
+)
+def test_debug_mode(
+    serve: Callable[..., str],
+    log_of: Callable[[], str],
+    settings: dict[str, str],
+    options: tuple[str, ...],
+    debug: str,
+) -> None:
+    """Document 2, Environment Variables: `DEBUG` switches the debug mode of `flask run` on."""
+    serve("flask", "--app", "gateline.api", "run", *options, "--port", "{port}", **settings)
+    assert f"Debug mode: {debug}" in log_of()
+    assert ("Restarting with" in log_of()) is (debug == "on")
+
+
 def test_production_server(http: Http, account: Account, serve: Callable[..., str]) -> None:
     """Document 2, Usage: gunicorn with four workers and `create_app()`; each gives one answer."""
     bind = ("-w", "4", "-b", "127.0.0.1:{port}", "--no-control-socket")

@@ -4,6 +4,7 @@ import datetime as dt
 import decimal
 import enum
 import logging
+import os
 import time
 import uuid
 import weakref
@@ -11,8 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+import click
 import redis
 from flask import Flask, Response, current_app, g
+from flask.cli import ScriptInfo
 from flask.json.provider import DefaultJSONProvider
 from flask_cors import CORS
 from pydantic import BaseModel
@@ -74,6 +77,7 @@ def build_app(
     `settings` default to what `Settings.load` finds; `flask_kwargs` go to `Flask`.
     """
     settings = settings or Settings.load()
+    _debug_for_flasks_command(settings)
     logs.configure(service, settings, also=_for_the_control_room(service, settings))
     app = Flask(import_name, **flask_kwargs)
     app.config.from_object(FlaskConfig(settings))
@@ -94,6 +98,17 @@ def build_app(
     _init_gauges(app, service, database=database)
     weakref.finalize(app, app.extensions[EXTENSION].kv.close)
     return app
+
+
+def _debug_for_flasks_command(settings: Settings) -> None:
+    """Let `flask run` know of DEBUG, wherever it is set: it goes by FLASK_DEBUG alone.
+
+    The command reads that variable after it has built the app; `--debug` and `--no-debug` have
+    set it before and win.
+    """
+    context = click.get_current_context(silent=True)
+    if settings.debug and context is not None and context.find_object(ScriptInfo) is not None:
+        os.environ.setdefault("FLASK_DEBUG", "1")
 
 
 def _for_the_control_room(service: str, settings: Settings) -> list[logging.Handler]:

@@ -61,7 +61,7 @@ class Settings(Rules):
     debug: bool = _setting(
         False,
         "Application",
-        "Debug mode, for `flask run --debug`: reloads on change. Refused in production.",
+        "Debug mode of `flask run`, as with `--debug`: reloads on change. Refused in production.",
         "DEBUG",
         "FLASK_DEBUG",
     )
