@@ -137,6 +137,7 @@ class LimitKeeper:
         while waiters and share.held:
             if _tell(waiters.popleft(), True):
                 share.held -= 1
+        share.keep_lease()
         while waiters and not answer.left:
             _tell(waiters.popleft(), False)
 

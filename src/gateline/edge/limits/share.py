@@ -24,7 +24,8 @@ class Share:
     """One key's part of a limit on this edge.
 
     `held` may be spent until `until`; `left` were free besides, and all is free again at
-    `reset_at`, as far as this edge knows. `reset_field` is how clients are told of that.
+    `reset_at`, as far as this edge knows. `reset_field` is how clients are told of that. `lease`
+    numbers what is held: it changes when the store is told what of it was used.
 
     An answer that left nothing free holds until another request is free, and a little longer while
     few requests come: what is refused then stays free for the next ones.
@@ -34,14 +35,17 @@ class Share:
         "_alone",
         "_asked_at",
         "_before",
+        "_leased",
         "_lent",
         "_retry_at",
         "_rule",
         "_seen",
         "_spent_alone",
         "_step",
+        "_used",
         "held",
         "key",
+        "lease",
         "left",
         "reset_at",
         "reset_field",
@@ -65,6 +69,7 @@ class Share:
         self._seen = 0
         self._step = 1
         self._lent = 0
+        self._used = self._leased = self.lease = 0
         self._asked_at = 0.0
         self._alone: Bucket | None = None
         self._spent_alone = 0
@@ -80,9 +85,29 @@ class Share:
             return False
         return None
 
-    def give_back(self) -> None:
-        """Take one request back that was admitted here and refused by another limit."""
-        self.held += 1
+    def refuses(self, now: float) -> bool:
+        """Tell whether `spend` would refuse a request; nothing is counted."""
+        if self.held and now < self.until:
+            return False
+        return now < self._retry_at or (
+            now < self._before and self._seen + 1 < _REQUESTS_AN_OPERATION
+        )
+
+    def give_back(self, lease: int) -> None:
+        """Take one request back that was spent of this lease and refused by another limit.
+
+        Of a lease that is not held any more the store takes it for used, and lets the bucket fill
+        again: spent later, it would come on top of the limit.
+        """
+        if lease == self.lease:
+            self.held += 1
+
+    def keep_lease(self) -> None:
+        """Let go of what was granted for requests that did not wait for it.
+
+        The store takes it for used at once, so it cannot be held, nor come back.
+        """
+        self.held = min(self.held, self._leased)
 
     def question(self, now: float, edges: int, waiting: int) -> Question:
         """Return what to ask for: what `waiting` requests need and a lease that suits the pace."""
@@ -97,6 +122,8 @@ class Share:
             self._step = 1
         self._step = min(self._step, most)
         self._asked_at = now
+        self.lease += 1
+        self._used = waiting
         asked = Question(
             self.key,
             self._rule,
@@ -113,6 +140,7 @@ class Share:
         """Return the question that brings back what is held and not used."""
         back = Question(self.key, self._rule, wanted=0, used=0, returned=self.held)
         self._asked_at = now
+        self.lease += 1
         self.left += self.held
         self.held = 0
         return back
@@ -132,6 +160,7 @@ class Share:
     def learn(self, answer: Answer, asked_at: float, now: float, edges: int) -> None:
         """Take an answer; `asked_at` is when the question went out, so a lease never ends late."""
         self.held = self._lent = answer.granted
+        self._leased = max(0, answer.granted - self._used)
         self.until = asked_at + LEASE_SECONDS
         self.left = answer.left
         self.reset_at = now + answer.reset

@@ -92,27 +92,31 @@ class LimitsTogether:
         return share.reset_field
 
     async def _take_all(self, exchange: Exchange, unsure: Share | None = None) -> None:
-        """Ask each limit in turn; one that refuses gives back what those before it admitted.
+        """Ask each limit in turn; one that refuses gives back what those before it have leased.
 
-        `unsure` is a share that was asked and could not say.
+        Of one that refuses for sure the others are not asked. `unsure` is a share that was asked
+        and could not say.
         """
         loop = asyncio.get_running_loop()
         now = loop.time()
-        taken: list[Share] = []
-        admitted = True
-        for counter in self.counters:
-            share = counter.share(exchange, now)
+        shares = [counter.share(exchange, now) for counter in self.counters]
+        for index, share in enumerate(shares):
+            if share is not unsure and share.refuses(now):
+                share.spend(now)
+                self._conclude(exchange, shares[: index + 1], False, now)
+        spent: list[tuple[Share, int]] = []
+        for index, share in enumerate(shares):
             verdict = None if share is unsure else share.spend(now)
-            if verdict is None:
+            if verdict:
+                spent.append((share, share.lease))
+            elif verdict is None:
                 verdict = await self._decider.decide(share, now)
                 now = loop.time()
-            taken.append(share)
             if not verdict:
-                admitted = False
-                for earlier in taken[:-1]:
-                    earlier.give_back()
-                break
-        self._conclude(exchange, taken, admitted, now)
+                for earlier, lease in spent:
+                    earlier.give_back(lease)
+                self._conclude(exchange, shares[: index + 1], False, now)
+        self._conclude(exchange, shares, True, now)
 
     def _conclude(
         self, exchange: Exchange, shares: Sequence[Share], admitted: bool, now: float
