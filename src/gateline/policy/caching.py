@@ -1,11 +1,11 @@
 """Which answers of a route a shared cache may keep, and when it may use them (RFC 9111).
 
-Stricter than the RFC in two ways: what somebody asked as themselves (with credentials or any
-cookie) is kept, and given to such requests, only where the answer itself says `public`; and an
+Stricter than the RFC in two ways: what somebody asked as themselves (with credentials of any kind
+or any cookie) is kept, and given to such requests, only where the answer itself says `public`; and an
 answer that sets a cookie is never kept.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -277,9 +277,16 @@ def selecting(
     return tuple((name, b",".join(values)) for name, values in found.items())
 
 
-_PRIVATE: Final = frozenset({b"authorization", b"cookie", b"x-api-key"})
+_PRIVATE: Final = frozenset(
+    {b"authorization", b"cookie", b"x-api-key", b"x-auth-token", b"x-service-key"}
+)
 
 
-def is_private(fields: Mapping[bytes, bytes], own: Headers) -> bool:
-    """Tell whether somebody asks as themselves: with credentials, cookies, or known by the edge."""
-    return bool(own) or not _PRIVATE.isdisjoint(fields)
+def is_private(
+    fields: Mapping[bytes, bytes], own: Headers, telling: Collection[bytes] = ()
+) -> bool:
+    """Tell whether somebody asks as themselves: with credentials, cookies, or known by the edge.
+
+    `telling` are more headers (lower case) that say who asks, such as those that a limit counts by.
+    """
+    return bool(own) or not _PRIVATE.isdisjoint(fields) or any(name in fields for name in telling)

@@ -276,6 +276,9 @@ def test_requests_are_told_apart_by_their_values() -> None:
 def test_who_brings_credentials_or_cookies_asks_as_themselves() -> None:
     """So does who is known to the edge in another way."""
     assert not is_private({b"accept": b"*/*"}, [])
-    for name in (b"authorization", b"cookie", b"x-api-key"):
+    credentials = (b"authorization", b"cookie", b"x-api-key", b"x-auth-token", b"x-service-key")
+    for name in credentials:
         assert is_private({name: b"x"}, [])
+    assert is_private({b"x-plan": b"gold"}, [], {b"x-plan"})
+    assert not is_private({b"x-plan": b"gold"}, [], {b"x-tenant"})
     assert is_private({}, [(b"x-user-id", b"1")])

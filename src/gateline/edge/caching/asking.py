@@ -73,7 +73,7 @@ class Asking:
         self.service = exchange.gateway.plan.services.get(destination.service)
         self.key = key_of(exchange)
         self.asked = _asked(exchange)
-        self.is_private = is_private(fields, exchange.identity_headers)
+        self.is_private = is_private(fields, exchange.identity_headers, _telling(route))
         self.bypasses = (
             "no-store" in self.asked or not exchange.body_done or not _BYPASSING.isdisjoint(fields)
         )
@@ -219,6 +219,13 @@ def _asked(exchange: Exchange) -> Directives:
     if b"cache-control" in fields:
         return directives(exchange.headers)
     return _NO_CACHE if b"no-cache" in fields.get(b"pragma", b"").lower() else {}
+
+
+def _telling(route: Route) -> frozenset[bytes]:
+    """Return the headers by which a limit tells who asks, but for those that answers are kept by."""
+    rule = route.cache
+    counted = frozenset(limit.header for limit in route.limits if limit.by == "header")
+    return counted if rule is None else counted - rule.vary_on
 
 
 def tell(exchange: Exchange, what: str) -> None:

@@ -15,6 +15,8 @@ from gateline.edge.responding import respond
 from gateline.edge.upstream import Response
 from gateline.edge.upstream.response import BodyReader
 from gateline.policy.caching import CacheRule
+from gateline.policy.gcra import LimitRule
+from gateline.policy.limits import Limit
 from gateline.policy.headers import Headers
 from gateline.policy.reasons import UPSTREAM_UNAVAILABLE
 from gateline.policy.routes import Destination, Route
@@ -320,6 +322,26 @@ def test_answers_are_told_apart_by_what_they_depend_on() -> None:
             await place.ask("/shop/1", "GET", (b"accept-language", b"x%d" % one))
         sizes = place.storage.bytes
         assert sizes < 17 * 1200  # at most 16 answers of one address
+
+    run(scenario)
+
+
+def test_who_is_counted_by_a_header_gets_no_answer_of_others() -> None:
+    """A header that tells clients apart for a limit may tell their answers apart too."""
+    limits = (LimitRule(Limit(9, 60), 9, "header", b"x-tenant"),)
+
+    async def asked(rule: CacheRule, *headers: tuple[bytes, bytes]) -> int:
+        place = Place(says(), Route("shop", "/shop/*", TO, auth="none", cache=rule, limits=limits))
+        for value in (b"north", b"south", b"south"):
+            await place.ask("/shop/1", "GET", *[(name, value) for name, _ in headers])
+        return place.asked
+
+    async def scenario() -> None:
+        assert await asked(CacheRule(60), (b"x-tenant", b"")) == 3
+        assert await asked(CacheRule(60), (b"x-service-key", b"")) == 3
+        assert await asked(CacheRule(60), (b"x-plan", b"")) == 1
+        by_tenant = CacheRule(60, vary_on=frozenset({b"x-tenant"}))
+        assert await asked(by_tenant, (b"x-tenant", b"")) == 2
 
     run(scenario)
 
