@@ -128,6 +128,20 @@ def test_cookies_in_several_fields_arrive_as_one(
     assert services.seen("/own/page")[0].values(b"x-user-id") == [str(doctor.user_id).encode()]
 
 
+def test_headers_are_counted_and_crumbs_are_not(
+    client: httpx.Client, services: ScriptedServices
+) -> None:
+    """A hundred headers are enough; cookies in many fields are one."""
+    many = [(f"X-{number}", "1") for number in range(90)]
+    crumbs = [("Cookie", f"c{number}=1") for number in range(50)]
+    assert client.get("/page", headers=many + crumbs).status_code == 200
+    (seen,) = services.seen("/page")
+    assert seen.values(b"cookie") == ["; ".join(value for _, value in crumbs).encode()]
+    refused = client.get("/page", headers=[(f"X-{number}", "1") for number in range(101)])
+    assert refused.status_code == 431
+    assert refused.json()["details"]["reason"] == "headers_too_large"
+
+
 def test_a_refusal_is_the_standard_one(client: httpx.Client) -> None:
     """Over HTTP/2 too a refusal has the body that says why."""
     body = json.loads(client.get("/own/page").content)

@@ -13,6 +13,7 @@ from gateline.policy.admission import host_name, refuse_head, refuse_host
 from gateline.policy.clients import client_behind, is_trusted, refuse_address
 from gateline.policy.cors import answer_headers, preflight_headers
 from gateline.policy.headers import Headers
+from gateline.policy.origins import is_cross_site
 from gateline.policy.paths import PathRefused, canonical
 from gateline.policy.reasons import (
     HEADERS_TOO_LARGE,
@@ -33,7 +34,7 @@ def admit(exchange: Exchange, scope: Scope, door: Door) -> None:
     reason = refuse_head(exchange.method, exchange.headers, exchange.fields)
     if reason is not None:
         raise Refused(reason)
-    if door.most_headers is not None and len(exchange.headers) > door.most_headers:
+    if len(exchange.headers) > door.most_headers and _fields(exchange) > door.most_headers:
         raise Refused(HEADERS_TOO_LARGE)
     if door.trusted_proxies:
         _believe_proxy(exchange, door)
@@ -50,6 +51,12 @@ def admit(exchange: Exchange, scope: Scope, door: Door) -> None:
         ).decode("ascii")
     except PathRefused as error:
         raise Refused(PATH_NOT_ALLOWED, message=f"Not a path we take: {error}.") from error
+
+
+def _fields(exchange: Exchange) -> int:
+    """Count the header fields; HTTP/2 splits Cookie into many, which stand for one."""
+    crumbs = sum(name == b"cookie" for name, _ in exchange.headers)
+    return len(exchange.headers) - max(0, crumbs - 1)
 
 
 def _name_of(host: bytes, door: Door) -> str:
@@ -127,6 +134,19 @@ def _judge(client: str, special: Special) -> Reason | None:
     reason = refuse_address(client, allow=route.allow_ips, deny=route.deny_ips)
     verdicts[client] = reason
     return reason
+
+
+def comes_from_elsewhere(exchange: Exchange, method: str) -> bool:
+    """Tell whether another site made a browser send this, as a request with that method."""
+    fields = exchange.fields
+    return is_cross_site(
+        method,
+        sec_fetch_site=_header(fields, b"sec-fetch-site"),
+        origin=_header(fields, b"origin"),
+        host=fields[b"host"].decode("ascii"),
+        scheme=exchange.scheme,
+        trusted=exchange.gateway.trusted_origins(exchange.route),
+    )
 
 
 def unmatched(match: Match) -> Refused:

@@ -15,7 +15,7 @@ from gateline.policy.clients import Network
 from gateline.policy.cors import CorsPolicy
 from gateline.policy.reasons import Reason
 from gateline.policy.routes import Route, RouteTable
-from gateline.shared.gateway import GatewayPlan
+from gateline.shared.gateway import MOST_HEADERS, GatewayPlan
 
 _NO_CORS: Final = CorsPolicy()
 
@@ -33,7 +33,7 @@ class Door:
     trusted_origins: Collection[str] = ()
     trusted_proxies: Collection[Network] = ()
     cors: CorsPolicy = _NO_CORS
-    most_headers: int | None = None
+    most_headers: int = MOST_HEADERS
     speaks_cors: bool = False
     slashes_in_segments: bool = False
     names: dict[bytes, str] = field(default_factory=dict)
@@ -79,6 +79,11 @@ class Gateway:
     cache: Cache | None = None
     sockets: Sockets | None = None
     since: float = field(default_factory=time.time)
+
+    def trusted_origins(self, route: Route | None) -> Collection[str]:
+        """Return the origins whose pages may send requests of a route with a cookie."""
+        special = self.special.get(route.name) if route is not None else None
+        return (special or self.door).trusted_origins
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from gateline.edge.door import (
     admit,
     answer_preflight,
     answer_special,
+    comes_from_elsewhere,
     refuse_hidden_slashes,
     unmatched,
 )
@@ -26,7 +27,6 @@ from gateline.edge.sessions import Known, SessionMemory
 from gateline.edge.tracing import Tracer
 from gateline.policy.admission import request_id
 from gateline.policy.identity import refuse_role
-from gateline.policy.origins import is_cross_site
 from gateline.policy.reasons import (
     CLIENT_CLOSED,
     CROSS_SITE,
@@ -194,22 +194,10 @@ class Pipeline:
         reason = refuse_role(exchange.identity, required=route.auth == "session", roles=route.roles)
         if reason is not None:
             raise Refused(reason)
-        if exchange.cookie_token is not None and self._is_cross_site(exchange):
+        if exchange.cookie_token is not None and comes_from_elsewhere(exchange, exchange.method):
             raise Refused(CROSS_SITE)
         if b"x-gateline-timing" in exchange.fields and _is_admin(exchange):
             exchange.tells_timing = True
-
-    def _is_cross_site(self, exchange: Exchange) -> bool:
-        fields, gateway = exchange.fields, exchange.gateway
-        special = gateway.special.get(exchange.route.name) if exchange.route is not None else None
-        return is_cross_site(
-            exchange.method,
-            sec_fetch_site=_header(fields, b"sec-fetch-site"),
-            origin=_header(fields, b"origin"),
-            host=fields[b"host"].decode("ascii"),
-            scheme=exchange.scheme,
-            trusted=(special or gateway.door).trusted_origins,
-        )
 
     async def _answer(self, exchange: Exchange, route: Route, destination: Destination) -> None:
         own = self._own.get(destination.service)
@@ -257,8 +245,3 @@ def _text(token: bytes) -> str | None:
     if len(token) > _MAX_TOKEN_BYTES or not token.isascii():
         raise Refused(TOKEN_INVALID)
     return token.decode("ascii")
-
-
-def _header(fields: Mapping[bytes, bytes], name: bytes) -> str | None:
-    value = fields.get(name)
-    return None if value is None else value.decode("latin-1")

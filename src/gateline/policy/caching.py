@@ -1,8 +1,8 @@
 """Which answers of a route a shared cache may keep, and when it may use them (RFC 9111).
 
 Stricter than the RFC in two ways: what somebody asked as themselves (with credentials of any kind
-or any cookie) is kept, and given to such requests, only where the answer itself says `public`; and an
-answer that sets a cookie is never kept.
+or any cookie) is kept, and given to such requests, only where the answer itself says `public`; and
+an answer that sets a cookie is never kept.
 """
 
 from collections.abc import Collection, Mapping

@@ -222,7 +222,7 @@ def _asked(exchange: Exchange) -> Directives:
 
 
 def _telling(route: Route) -> frozenset[bytes]:
-    """Return the headers by which a limit tells who asks, but for those that answers are kept by."""
+    """Return the headers by which limits tell who asks, without those that answers are kept by."""
     rule = route.cache
     counted = frozenset(limit.header for limit in route.limits if limit.by == "header")
     return counted if rule is None else counted - rule.vary_on

@@ -11,6 +11,7 @@ from typing import Final
 
 from gateline.edge import answers
 from gateline.edge.bodies import RequestBody
+from gateline.edge.door import comes_from_elsewhere
 from gateline.edge.exchange import Exchange, Message, Receive, Refused, Scope, Send
 from gateline.edge.pipeline import Pipeline
 from gateline.edge.sockets.channel import RESTART, Channel
@@ -18,8 +19,7 @@ from gateline.edge.sockets.handshake import Handshake
 from gateline.edge.sockets.plain import PlainDashboard
 from gateline.edge.sockets.proxying import SocketProxy, session_token
 from gateline.edge.sockets.socket_io import TOKEN, SocketIo, replay
-from gateline.policy.origins import is_cross_site
-from gateline.policy.reasons import CROSS_SITE, OVERLOADED, UPGRADE_REQUIRED
+from gateline.policy.reasons import BAD_REQUEST, CROSS_SITE, OVERLOADED, UPGRADE_REQUIRED
 from gateline.policy.routes import Destination, Route
 
 LIVE: Final = "edge:live"
@@ -59,6 +59,7 @@ class Doorkeeper:
         """Answer a handshake for the plain dashboard."""
         if not isinstance(exchange.send, Handshake):
             raise Refused(UPGRADE_REQUIRED, [(b"upgrade", b"websocket")])
+        self._refuse_body(exchange)
         if exchange.cookie_token is not None:
             self._refuse_cross_site(exchange)
         self._refuse_beyond_limit()
@@ -70,12 +71,14 @@ class Doorkeeper:
         if not self._socket_io.knows(exchange.query):
             self._refuse_beyond_limit()
         if isinstance(exchange.send, Handshake):
+            self._refuse_body(exchange)
             exchange.status = _SWITCHING
             return
         await _long_poll(self._socket_io, exchange)
 
     async def admit(self, exchange: Exchange, route: Route, destination: Destination) -> None:
         """Let a socket in that a service takes; the pipeline's `Sockets`."""
+        self._refuse_body(exchange)
         if exchange.cookie_token is not None:
             self._refuse_cross_site(exchange)
         self._refuse_beyond_limit()
@@ -96,17 +99,17 @@ class Doorkeeper:
 
         (RFC 6455, section 10.2; known as cross-site WebSocket hijacking.)
         """
-        fields = exchange.fields
-        site, origin = fields.get(b"sec-fetch-site"), fields.get(b"origin")
-        if is_cross_site(
-            _UNSAFE,
-            sec_fetch_site=None if site is None else site.decode("latin-1"),
-            origin=None if origin is None else origin.decode("latin-1"),
-            host=fields[b"host"].decode("ascii"),
-            scheme=exchange.scheme,
-            trusted=exchange.gateway.door.trusted_origins,
-        ):
+        if comes_from_elsewhere(exchange, _UNSAFE):
             raise Refused(CROSS_SITE)
+
+    @staticmethod
+    def _refuse_body(exchange: Exchange) -> None:
+        """Refuse a handshake that announces a body: it is no GET (RFC 6455, section 4.1).
+
+        The server does not tell a handshake's method; one without a body is taken for a GET.
+        """
+        if not exchange.body_done:
+            raise Refused(BAD_REQUEST)
 
 
 class Entrance:

@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import Field
 
 from gateline.shared.gateway import address_fields, fields
+from gateline.shared.gateway.plan import MOST_HEADERS
 from gateline.shared.gateway.route_model import OneLimit, RouteEntry
 from gateline.shared.gateway.service_model import ServiceEntry
 from gateline.shared.gateway.tables import LIST, Table, setting
@@ -51,8 +52,8 @@ class GatewayEntry(Table):
     max_body: fields.Size | None = setting(
         None, "Largest request body. MAX_BODY_BYTES wins, and is 10 MiB when neither says.", "1MB"
     )
-    max_header_count: Annotated[int, Field(ge=1, le=1000)] | None = setting(
-        None, "Most headers of a request.", 100
+    max_header_count: Annotated[int, Field(ge=1, le=1000)] = setting(
+        MOST_HEADERS, "Most headers of a request; over HTTP/1.1 never more than 100.", 50
     )
     server_timing: bool = setting(False, "Whether every answer says in Server-Timing what took.")
     access_log: bool = setting(True, "Whether every request gets a line in the log.")

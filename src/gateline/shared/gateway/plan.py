@@ -15,6 +15,9 @@ from gateline.shared.gateway.problems import FileProblem
 BUILT_IN: Final = "built-in"
 """The version of the plan without a file."""
 
+MOST_HEADERS: Final = 100
+"""Of a request, unless the file says otherwise; over HTTP/1.1 the server itself takes no more."""
+
 _BUDGET: Final = RetryBudget()
 
 
@@ -32,7 +35,7 @@ class GatewayPlan:
     """Everything that a gateway decides by; `services` and `routes` include the platform's.
 
     `path` is the file that it was read from, `version` 12 hex digits of its SHA-256, or
-    `built-in`. `max_header_count` None: no limit of our own. `problems` are warnings.
+    `built-in`. `problems` are warnings.
     """
 
     path: Path | None
@@ -49,7 +52,7 @@ class GatewayPlan:
     api_keys: tuple[ApiKey, ...] = ()
     platform: bool = True
     samples: bool = True
-    max_header_count: int | None = None
+    max_header_count: int = MOST_HEADERS
     server_timing: bool = False
     access_log: bool = True
     security_headers: bool = True

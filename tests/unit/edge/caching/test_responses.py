@@ -16,8 +16,8 @@ from gateline.edge.upstream import Response
 from gateline.edge.upstream.response import BodyReader
 from gateline.policy.caching import CacheRule
 from gateline.policy.gcra import LimitRule
-from gateline.policy.limits import Limit
 from gateline.policy.headers import Headers
+from gateline.policy.limits import Limit
 from gateline.policy.reasons import UPSTREAM_UNAVAILABLE
 from gateline.policy.routes import Destination, Route
 from gateline.policy.services import Service, endpoints_at

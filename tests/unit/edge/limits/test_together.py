@@ -125,9 +125,7 @@ def test_no_limit_is_exceeded_whatever_the_other_says(
         asking = []
         for pause, edge, client, tenant, count, leaves in steps:
             await asyncio.sleep(pause)
-            several = [
-                asyncio.ensure_future(fleet.ask(edge, client, tenant)) for _ in range(count)
-            ]
+            several = [asyncio.ensure_future(fleet.ask(edge, client, tenant)) for _ in range(count)]
             asking += several
             if leaves:
                 await asyncio.sleep(_ROUND_TRIP / 3)
@@ -152,7 +150,10 @@ def test_a_limit_that_refuses_for_sure_costs_the_others_nothing() -> None:
 
     async def scenario() -> list[bool]:
         verdicts = [await fleet.ask(0, "10.0.0.1", b"a") for _ in range(30)]
-        return [*verdicts, *[await fleet.ask(0, "10.0.0.1", b"b%d" % number) for number in range(9)]]
+        return [
+            *verdicts,
+            *[await fleet.ask(0, "10.0.0.1", b"b%d" % number) for number in range(9)],
+        ]
 
     verdicts = run_virtually(scenario())
     assert verdicts[:30] == [True] + [False] * 29

@@ -20,6 +20,8 @@ from gateline.local.engines import wait_until
 GATEWAY_FILE = """
 [gateway]
 max_body = "200kB"
+max_header_count = 30
+cors_origins = ["https://app.example"]
 
 [services.live]
 url = "http://127.0.0.1:{port}"
@@ -52,6 +54,13 @@ roles = ["customer"]
 path = "/maybe/*"
 service = "live"
 auth = "optional"
+
+[[routes]]
+path = "/partners/*"
+service = "live"
+roles = ["customer"]
+strip_prefix = true
+cors = {{ origins = ["https://partner.example"] }}
 
 [[routes]]
 path = "/plain/*"
@@ -97,6 +106,29 @@ def gate(
     running.start()
     yield running
     running.stop()
+
+
+def test_the_origins_of_a_route_are_those_of_its_sockets(gate: RunningEdge, people: People) -> None:
+    """With a cookie the pages may open sockets that may send requests, and no others."""
+    _, session = people.log_in("customer").cookie
+    cookie = {"Cookie": session.decode()}
+    with open_socket(gate, "/partners/echo", Origin="https://partner.example", **cookie) as socket:
+        socket.send("hello")
+        assert socket.recv(timeout=PATIENCE) == "hello"
+    elsewhere = {"Origin": "https://app.example", **cookie}
+    assert refusal(gate.port, "/partners/echo", **elsewhere) == (403, "cross_site")
+    partner = {"Origin": "https://partner.example", **cookie}
+    assert refusal(gate.port, "/mine/echo", **partner) == (403, "cross_site")
+
+
+def test_a_handshake_has_no_body_and_no_more_headers_than_others(gate: RunningEdge) -> None:
+    """What announces a body is no handshake; many headers are too many here too."""
+    head = [(b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")]
+    head += [(b"Sec-WebSocket-Version", b"13"), (b"Sec-WebSocket-Key", b"dGhlIHNhbXBsZSBub25jZQ==")]
+    refused = gate.ask("POST", "/open/echo", head, b"body")
+    assert (refused.status, refused.reason) == (400, "bad_request")
+    many = [(b"X-%d" % number, b"1") for number in range(30)]
+    assert gate.get("/open/echo", [*head, *many]).reason == "headers_too_large"
 
 
 def open_socket(edge: RunningEdge, path: str, *protocols: str, **headers: str) -> ClientConnection:
