@@ -5,6 +5,7 @@ in that folder and any one of them, usually the supervisor, exports the sum.
 """
 
 import os
+import socket
 import threading
 from bisect import bisect_right
 from collections.abc import Collection, Iterable
@@ -143,6 +144,9 @@ class Exporter:
 def start_exporter(port: int, host: str = "127.0.0.1") -> Exporter:
     """Answer scrapes on host and port (0: any free one) from a thread; raise OSError when taken."""
     server, thread = start_http_server(port, addr=host, registry=exported_registry())
+    # Only now, so that nobody shares the port unasked: what scrapes leave behind (TIME-WAIT) then
+    # keeps no supervisor from holding the port again, which it does with this option.
+    server.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     return Exporter(server, thread)
 
 

@@ -2,11 +2,15 @@
 
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
+from flask import Flask
 
 from gateline.local.errors import LocalError
 from gateline.local.ports import check_free, reserve
+from gateline.shared.metrics import start_exporter
+from gateline.shared.probe_server import probe_server
 
 LOCAL = "127.0.0.1"
 
@@ -52,6 +56,25 @@ def test_our_own_servers_may_listen_on_a_reserved_port() -> None:
         server.listen()
         with socket.create_connection(holder.getsockname(), timeout=2):
             server.accept()[0].close()
+
+
+@pytest.mark.parametrize("server", ["exporter", "probes"])
+def test_a_port_can_be_had_again_right_after_it_was_asked(server: str) -> None:
+    """What scrapes leave behind for a minute (TIME-WAIT) does not keep a restart waiting."""
+    with ExitStack() as running:
+        if server == "exporter":
+            port = running.enter_context(start_exporter(0)).port
+        else:
+            port = running.enter_context(probe_server(Flask("probed"), LOCAL, 0))
+        for _ in range(3):
+            with socket.create_connection((LOCAL, port), timeout=2) as client:
+                client.sendall(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
+                while client.recv(65536):
+                    pass
+
+    check_free(LOCAL, port)
+    with reserve(LOCAL, port):
+        pass
 
 
 @pytest.mark.parametrize("host", ["203.0.113.7", "no-such-host.invalid"])
