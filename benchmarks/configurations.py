@@ -29,11 +29,12 @@ rate_limit = {{ limit = "{_PLENTY}/second", burst = {_PLENTY}, by = "route" }}
 
 
 def gateline_bare(stage: "Stage") -> str:
-    """Return a gateway file that only forwards."""
+    """Return a gateway file that only forwards: without a limit, and without access lines."""
     return f"""\
 [gateway]
 platform = false
 access_log = false
+rate_limit = false
 
 [services.doctors]
 url = "http://127.0.0.1:{stage.upstream_port}"

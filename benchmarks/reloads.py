@@ -64,7 +64,9 @@ def main() -> None:
 
 def gateway_file(version: int, routes: int, upstream: str) -> str:
     """Return the gateway file of a version; each answer says which it is."""
-    head = f'[gateway]\nplatform = false\n\n[services.shop]\nurl = "{upstream}"\n'
+    head = (
+        f'[gateway]\nplatform = false\nrate_limit = false\n\n[services.shop]\nurl = "{upstream}"\n'
+    )
     return head + "".join(
         f'\n[[routes]]\nname = "team-{number}"\npath = "/team-{number}/*"\nservice = "shop"\n'
         f'auth = "none"\nresponse_headers = {{ set = {{ X-Version = "{version}" }} }}\n'

@@ -32,6 +32,7 @@ _ONE: tuple[Mode, ...] = ("busy", "broken", "gone", "hanging")
 _FILE = """
 [gateway]
 platform = false
+rate_limit = false
 access_log = {access_log}
 
 [services.shop]

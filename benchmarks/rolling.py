@@ -31,6 +31,7 @@ _REQUEST = b"GET /shop/1 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 _FILE = """
 [gateway]
 platform = false
+rate_limit = false
 
 [services.shop]
 url = "{shop}"

@@ -61,7 +61,9 @@ def main() -> None:
 
 def gateway_file(count: int, upstream: str) -> str:
     """Return a gateway file with this many routes to one service."""
-    head = f'[gateway]\nplatform = false\n\n[services.shop]\nurl = "{upstream}"\n'
+    head = (
+        f'[gateway]\nplatform = false\nrate_limit = false\n\n[services.shop]\nurl = "{upstream}"\n'
+    )
     routes = (
         f'\n[[routes]]\nname = "team-{number}"\npath = "/team-{number}/*"\n'
         'service = "shop"\nauth = "none"\n'

@@ -26,6 +26,7 @@ _PATIENCE_SECONDS = 120.0
 _FILE = """
 [gateway]
 platform = false
+rate_limit = false
 
 [services.live]
 url = "http://127.0.0.1:{port}"

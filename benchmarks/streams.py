@@ -39,6 +39,7 @@ _EVENTS = 50
 _FILE = """
 [gateway]
 platform = false
+rate_limit = false
 max_body = "100GB"
 
 [services.streams]

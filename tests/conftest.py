@@ -12,7 +12,11 @@ from running_platform import RunningPlatform, start_platform
 from gateline.local.engines import Postgres, Valkey, running
 
 # One client makes all the requests of a session; the tests of the limits set their own.
-_ROOMY = {"RATE_LIMIT_DEFAULT": "100000/minute", "LOGIN_RATE_LIMIT": "10000/minute"}
+_ROOMY = {
+    "RATE_LIMIT_DEFAULT": "100000/minute",
+    "EDGE_RATE_LIMIT": "100000/minute",
+    "LOGIN_RATE_LIMIT": "10000/minute",
+}
 
 
 @pytest.fixture(autouse=True)

@@ -634,3 +634,53 @@ def test_health_needs_no_session(gateway: RunningEdge) -> None:
     body = json.loads(response.body)
     assert response.status in (200, 503)
     assert {"status", "service", "redis", "timestamp"} <= set(body)
+
+
+# How often
+
+
+LIMITED = """
+[services.shop]
+url = "http://127.0.0.1:{port}"
+
+[[routes]]
+path = "/api/open"
+service = "shop"
+auth = "none"
+
+[[routes]]
+path = "/api/closed"
+service = "shop"
+
+[[routes]]
+path = "/api/free"
+service = "shop"
+auth = "none"
+rate_limit = false
+"""
+
+
+def test_a_route_of_the_file_has_a_limit_unless_it_says_otherwise(
+    kind: type[RunningEdge],
+    services: ScriptedServices,
+    redis_url: str,
+    tmp_path: Path,
+) -> None:
+    """RATE_LIMIT_DEFAULT holds for each client; who is not let in is counted all the same."""
+    file = tmp_path / "gateline.toml"
+    file.write_text(LIMITED.format(port=services.ports["api"]))
+    told = {"RATE_LIMIT_DEFAULT": "3/hour", "GATELINE_CONFIG": str(file)}
+    gateway = run(kind, tmp_path, edge_environment(redis_url, **told))
+    try:
+        statuses = {
+            path: [gateway.get(f"/api/{path}").status for _ in range(5)]
+            for path in ("open", "closed", "free")
+        }
+    finally:
+        gateway.stop()
+
+    assert statuses == {
+        "open": [200] * 3 + [429] * 2,
+        "closed": [401] * 3 + [429] * 2,
+        "free": [200] * 5,
+    }

@@ -122,12 +122,16 @@ class _Way(Entrance):
         self._judge_origin("POST", self.door.trusted_origins)
 
     def _limit(self, route: Route) -> None:
-        limits = list(route.limits)
         caller = self.asked.caller
         if caller.limit is not None and self.exchange.identity is caller.identity:
-            limits.insert(0, replace(caller.limit, by="service_key"))
-        for rule in limits:
-            self._say("limit", None, f"{wording.limit_text(rule)}: 429 when spent")
+            own = replace(caller.limit, by="service_key")
+            self._say("limit", None, f"{wording.limit_text(own)}: 429 when spent")
+        why = " (the route says nothing of limits)" if self._has_default(route) else ""
+        for rule in route.limits:
+            self._say("limit", None, f"{wording.limit_text(rule)}: 429 when spent{why}")
+
+    def _has_default(self, route: Route) -> bool:
+        return route.limits is self.plan.default_limits
 
     def _own(self, service: str) -> None:
         """End here what the edge answers itself."""

@@ -28,14 +28,17 @@ class Credentials(Protocol):
 
 
 class Limits(Protocol):
-    """Counts requests of routes that have limits."""
+    """Counts requests of routes that have limits.
+
+    None of what these return means that it was decided at once. Headers that go with the answer
+    are added to `exchange.response_headers`.
+    """
+
+    def take_unknown(self, exchange: Exchange, route: Route) -> Awaitable[None] | None:
+        """Count one request before it is known who asks, where that makes no difference."""
 
     def take(self, exchange: Exchange, route: Route) -> Awaitable[None] | None:
-        """Count one request; raise Refused (`limit_spent`), now or in what is returned.
-
-        None means that it was decided at once. Headers that go with the answer are added to
-        `exchange.response_headers`. Asked after the identity is known and allowed.
-        """
+        """Count one request that is allowed; raise Refused (`limit_spent`), now or when awaited."""
 
 
 class Cache(Protocol):

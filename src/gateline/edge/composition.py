@@ -12,6 +12,7 @@ from gateline.edge.app import Parts
 from gateline.edge.caching import ResponseCache
 from gateline.edge.cookie_renewal import CookieRenewer
 from gateline.edge.credentials import CredentialKeeper, fetcher
+from gateline.edge.exchange import Exchange
 from gateline.edge.forwarding import Forwarder
 from gateline.edge.gateway import Compiled, Gateway, Lasting, build, compile_plan
 from gateline.edge.health import Asked, Health
@@ -19,7 +20,7 @@ from gateline.edge.inflight import InFlight
 from gateline.edge.invalidation import InvalidationFeed
 from gateline.edge.limits import LimitKeeper, ValkeyStore
 from gateline.edge.openapi import Description, Process
-from gateline.edge.pipeline import Pipeline
+from gateline.edge.pipeline import OwnAnswer, Pipeline
 from gateline.edge.record import Recorder
 from gateline.edge.reload import Reloader, Start, Steps, Switch, first_plan
 from gateline.edge.sessions import SessionMemory
@@ -35,6 +36,8 @@ from gateline.edge.telemetry import Telemetry
 from gateline.edge.tracing import Tracer
 from gateline.edge.upstream import Client, Pool
 from gateline.edge.upstreams import Upstream, Upstreams
+from gateline.policy.gcra import LimitRule
+from gateline.policy.limits import Limit
 from gateline.policy.routes import Destination, Route
 from gateline.shared import kv, logs
 from gateline.shared.config import Settings
@@ -128,14 +131,18 @@ def compose(
         ),
         recorder=recorder,
         in_flight=in_flight,
-        own={
-            "edge:health": health.health,
-            "edge:livez": health.live,
-            "edge:readyz": health.ready,
-            "edge:openapi.json": description.show,
-            LIVE: doorkeeper.live,
-            SOCKET_IO: doorkeeper.socket_io,
-        },
+        own=_limited(
+            limits,
+            Limit.parse(settings.edge_rate_limit),
+            {
+                "edge:health": health.health,
+                "edge:livez": health.live,
+                "edge:readyz": health.ready,
+                "edge:openapi.json": description.show,
+                LIVE: doorkeeper.live,
+                SOCKET_IO: doorkeeper.socket_io,
+            },
+        ),
         tracer=tracer,
     )
     switch = Switch(
@@ -180,6 +187,26 @@ def compose(
         guests=guests,
         proxy=proxy,
     )
+
+
+def _limited(
+    keeper: LimitKeeper, limit: Limit, answers: Mapping[str, OwnAnswer]
+) -> dict[str, OwnAnswer]:
+    """Count what the edge answers itself, each by itself: a busy socket starves no probe."""
+    rule = LimitRule(limit, limit.requests)
+
+    def counted(name: str, answer: OwnAnswer) -> OwnAnswer:
+        limits = keeper.own(name, rule)
+
+        async def count(exchange: Exchange) -> None:
+            waiting = limits.take(exchange)
+            if waiting is not None:
+                await waiting
+            await answer(exchange)
+
+        return count
+
+    return {name: counted(name, answer) for name, answer in answers.items()}
 
 
 def _loader(settings: Settings) -> Callable[[str | None], GatewayPlan]:

@@ -131,13 +131,14 @@ class Pipeline:
         if special is not None and await answer_special(exchange, special, match):
             return
         exchange.tells_timing = route.server_timing or gateway.plan.server_timing
+        limits = gateway.limits if route.limits else None
+        if limits is not None and (waiting := limits.take_unknown(exchange, route)) is not None:
+            await waiting
         if route.auth != "none":
             await self._identify(exchange, route)
             self._allow(exchange, route)
-        if route.limits and gateway.limits is not None:
-            waiting = gateway.limits.take(exchange, route)
-            if waiting is not None:
-                await waiting
+        if limits is not None and (waiting := limits.take(exchange, route)) is not None:
+            await waiting
         destination = route.destination_for(exchange.identity)
         if destination is None:
             raise Refused(NO_ROUTE)

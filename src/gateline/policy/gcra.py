@@ -45,6 +45,11 @@ class LimitRule:
         return LimitRule(slower, max(1, self.burst // edges), self.by, self.header)
 
 
+def needs_no_identity(rules: Sequence[LimitRule]) -> bool:
+    """Tell whether nothing but the client's address decides, so that nobody needs to be known."""
+    return all(rule.by == "client" for rule in rules)
+
+
 @dataclass(frozen=True, slots=True)
 class Bucket:
     """A bucket that at the time `at` would take `debt` to be full again."""

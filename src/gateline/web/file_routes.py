@@ -13,14 +13,12 @@ from werkzeug.routing import Rule
 
 from gateline.policy.admission import host_name
 from gateline.policy.clients import is_trusted
-from gateline.policy.gcra import LimitRule
+from gateline.policy.gcra import LimitRule, needs_no_identity
 from gateline.policy.headers import HeaderChanges, change
-from gateline.policy.limits import Limit
 from gateline.policy.paths import PathRefused, canonical
 from gateline.policy.reasons import ADDRESS_NOT_ALLOWED, NO_ROUTE
 from gateline.policy.routes import Match, Route, RouteTable
 from gateline.policy.services import Service
-from gateline.shared.app import parts
 from gateline.shared.config import Settings
 from gateline.shared.declarations import unlisted
 from gateline.shared.errors import ApiError
@@ -151,6 +149,8 @@ def _answer(match: Match) -> Response:
         where = route.redirect.location(match, query)
         return Response(status=route.redirect.status, headers={"Location": where})
     _admit_address(route)
+    if needs_no_identity(route.limits):
+        _spend(route)
     return _guarded(route)()
 
 
@@ -176,7 +176,8 @@ def _guarded(route: Route) -> Callable[[], Response]:
 
 
 def _forward(route: Route) -> Response:
-    _spend(route)
+    if not needs_no_identity(route.limits):
+        _spend(route)
     destination = route.destination_for(g.get("identity"))
     if destination is None:
         raise ApiError(reason=NO_ROUTE)
@@ -195,9 +196,7 @@ def _forward(route: Route) -> Response:
 
 
 def _spend(route: Route) -> None:
-    """Count the request against the route's limits; without any the app's default holds."""
-    if not route.limits:
-        spend(Limit.parse(parts().settings.rate_limit_default), f"default:{client_key()}")
+    """Count the request against each of the route's limits."""
     for number, rule in enumerate(route.limits):
         spend(rule.limit, f"route:{route.name}:{number}:{_counted(rule)}")
 

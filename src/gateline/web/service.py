@@ -30,7 +30,12 @@ from gateline.web.dashboards import Call
 from gateline.web.navigation import Kind
 
 _LOG: Final = logging.getLogger(__name__)
-_KEPT_HEADERS: Final = ("Retry-After", "X-RateLimit-Limit", "X-RateLimit-Remaining")
+_KEPT_HEADERS: Final = (
+    "Retry-After",
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
+)
 _RENEWAL_SECONDS: Final = 2.0
 _OTHER_KIND: Final = (
     "This account is of another kind: choose yours. Administrators log in at /admin."

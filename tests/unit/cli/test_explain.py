@@ -106,6 +106,17 @@ def _step(found: dict[str, Any], phase: str) -> tuple[bool | None, str]:
     return step["passed"], step["text"]
 
 
+def test_a_limit_that_nobody_wrote_is_told() -> None:
+    """A route without `rate_limit` has the default one, and the step says where it is from."""
+    found = _explain("GET", "/program", "--as", "key:till")
+    told = [step["text"] for step in found["steps"] if step["phase"] == "limit"]
+    assert told == [
+        "7/day by service key, 7 at once: 429 when spent",
+        "600/minute by client address, 600 at once: 429 when spent "
+        "(the route says nothing of limits)",
+    ]
+
+
 def test_a_request_that_is_forwarded() -> None:
     """Route, policies, target and the headers as they would be sent."""
     found = _explain(

@@ -17,6 +17,7 @@ from gateline.edge.credentials.tokens import (
 from gateline.edge.exchange import Exchange, Refused
 from gateline.edge.limits.together import LimitsTogether
 from gateline.policy.credentials import ApiKey, Issuer
+from gateline.policy.headers import Headers
 from gateline.policy.rate_limit_fields import CUSTOM_NAMES
 from gateline.policy.reasons import API_KEY_INVALID, BAD_REQUEST, ISSUER_UNAVAILABLE, TOKEN_INVALID
 from gateline.policy.routes import Route
@@ -106,13 +107,15 @@ class KnownCredentials:
         # A service is told who asks; the key itself is no business of its.
         exchange.headers = [pair for pair in exchange.headers if pair[0] != HEADER]
         if consumer.limits is not None:
+            # The lists have the route's limits too, taken before or later; what is by custom can be
+            # said but once.
+            of_route = _without_custom_fields(exchange)
             waiting = consumer.limits.take(exchange)
             if waiting is not None:
                 await waiting
             if route.limits:
-                # The lists grow by the route's limits; what is by custom can be said but once.
-                told = exchange.response_headers
-                exchange.response_headers = [pair for pair in told if pair[0] not in CUSTOM_NAMES]
+                _without_custom_fields(exchange)
+                exchange.response_headers += of_route
 
     async def _by_token(self, exchange: Exchange, route: Route, raw: bytes) -> bool:
         token = raw.decode("ascii") if raw.isascii() and len(raw) <= MOST_BYTES else ""
@@ -128,6 +131,13 @@ class KnownCredentials:
         exchange.identity = bearer.identity
         exchange.identity_headers = bearer.headers
         return True
+
+
+def _without_custom_fields(exchange: Exchange) -> Headers:
+    """Take back what clients are told by custom so far, and return it."""
+    told = exchange.response_headers
+    exchange.response_headers = [pair for pair in told if pair[0] not in CUSTOM_NAMES]
+    return [pair for pair in told if pair[0] in CUSTOM_NAMES]
 
 
 async def _believed(accepted: Sequence[OutsideTokens], token: str) -> Bearer | None:

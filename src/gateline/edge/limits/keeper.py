@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -38,6 +38,7 @@ class LimitKeeper:
         self._store = store
         self._clock = clock
         self._counters: dict[tuple[str, LimitRule, int], Counter] = {}
+        self._own: list[Counter] = []
         self._leasing: set[Share] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._figures = Figures()
@@ -74,6 +75,15 @@ class LimitKeeper:
         together += [self.of_key(key) for key in gateway.plan.api_keys]
         used = {counter for one in together if one is not None for counter in one.counters}
         self._counters = {key: one for key, one in self._counters.items() if one in used}
+
+    def own(self, name: str, rule: LimitRule) -> LimitsTogether:
+        """Return what decides a limit of what the edge answers itself, in this worker alone.
+
+        So no probe of an orchestrator waits for a store that is away.
+        """
+        counter = Counter(name, rule)
+        self._own.append(counter)
+        return LimitsTogether(Here(), (counter,), clock=self._clock)
 
     async def decide(self, share: Share, now: float) -> bool:
         """Tell whether a request is admitted that could not be judged at once."""
@@ -188,13 +198,24 @@ class LimitKeeper:
 
     def _sweep(self) -> None:
         now = asyncio.get_running_loop().time()
-        for counter in self._counters.values():
+        for counter in self._all():
             counter.sweep(now)
 
     def _publish(self) -> None:
         self._figures.publish(
-            self._counters.values(), self._store.operations, edges=self.edges, alone=self.away
+            self._all(), self._store.operations, edges=self.edges, alone=self.away
         )
+
+    def _all(self) -> Iterable[Counter]:
+        return (*self._counters.values(), *self._own)
+
+
+class Here:
+    """Decides by this worker's own count."""
+
+    async def decide(self, share: Share, now: float) -> bool:
+        """Tell whether one more is admitted; never waits."""
+        return share.spend_alone(now, edges=1)
 
 
 def _tell(waiter: Waiter, verdict: bool) -> bool:

@@ -8,6 +8,7 @@ from typing import Protocol
 from gateline.edge.exchange import Exchange, Refused
 from gateline.edge.limits.rules import Counter
 from gateline.edge.limits.share import Share
+from gateline.policy.gcra import needs_no_identity
 from gateline.policy.rate_limit_fields import (
     Standing,
     custom_fields,
@@ -146,14 +147,28 @@ class LimitsTogether:
 
 
 class RouteLimits:
-    """The limits of every route of one version of the gateway."""
+    """The limits of every route of one version of the gateway.
 
-    __slots__ = ("by_route",)
+    Where all of them go by the client's address they are taken before anybody looks for a session,
+    so that guesses are counted as well. Others wait until it is known who asks, and may: nobody
+    else could spend what belongs to a user, to a header's value or to everybody together.
+    """
+
+    __slots__ = ("_before", "_then")
 
     def __init__(self, by_route: Mapping[str, LimitsTogether]) -> None:
-        self.by_route = by_route
+        self._before: dict[str, LimitsTogether] = {}
+        self._then: dict[str, LimitsTogether] = {}
+        for name, limits in by_route.items():
+            early = needs_no_identity([counter.rule for counter in limits.counters])
+            (self._before if early else self._then)[name] = limits
+
+    def take_unknown(self, exchange: Exchange, route: Route) -> Awaitable[None] | None:
+        """Count one request of whoever it is; raises Refused, now or when awaited."""
+        limits = self._before.get(route.name)
+        return None if limits is None else limits.take(exchange)
 
     def take(self, exchange: Exchange, route: Route) -> Awaitable[None] | None:
-        """Count one request of a route; raises Refused (`limit_spent`), now or when awaited."""
-        limits = self.by_route.get(route.name)
+        """Count one request that is allowed; raises Refused, now or when awaited."""
+        limits = self._then.get(route.name)
         return None if limits is None else limits.take(exchange)

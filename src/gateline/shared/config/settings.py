@@ -255,8 +255,16 @@ class Settings(Rules):
     rate_limit_default: Limited = _setting(
         "600/minute",
         "Limits",
-        "Requests per client on every endpoint that states nothing else.",
+        "Requests per client on every endpoint that states nothing else, and on every route of "
+        "the gateway file that does.",
         "RATE_LIMIT_DEFAULT",
+    )
+    edge_rate_limit: Limited = _setting(
+        "6000/minute",
+        "Limits",
+        "Requests per client to what the edge answers itself (health, API description, handshakes "
+        "and polls of its own sockets), counted in each worker alone.",
+        "EDGE_RATE_LIMIT",
     )
     login_rate_limit: Limited = _setting(
         "10/minute",

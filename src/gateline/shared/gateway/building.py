@@ -61,7 +61,7 @@ def route(entry: RouteEntry, name: str, *, takes_sockets: bool = True) -> Route:
         accept=_names(tuple(entry.accept)),
         redirect=each(entry.redirect, lambda one: Redirect(one.to, one.status)),
         timeout=entry.timeout,
-        limits=tuple(limit_rule(one) for one in entry.rate_limit),
+        limits=limit_rules(entry.rate_limit or ()),
         request_headers=each(entry.request_headers, request_header_changes),
         response_headers=each(entry.response_headers, header_changes),
         cors=each(entry.cors, cors_policy),
@@ -107,6 +107,11 @@ def header_matches(entry: RouteEntry) -> tuple[HeaderMatch, ...]:
         )
         for name, value in sorted(entry.headers.items())
     )
+
+
+def limit_rules(entries: Iterable[LimitEntry]) -> tuple[LimitRule, ...]:
+    """Return limits in the order in which they are asked."""
+    return tuple(limit_rule(one) for one in entries)
 
 
 def limit_rule(entry: LimitEntry) -> LimitRule:

@@ -1,13 +1,18 @@
 """Load the plan: the platform's own, and the file's where there is one."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gateline.policy.cors import CorsPolicy
+from gateline.policy.gcra import LimitRule
+from gateline.policy.limits import Limit
+from gateline.policy.routes import Route
 from gateline.policy.services import RetryBudget, Service
 from gateline.shared.gateway import building, upstreams
 from gateline.shared.gateway.apps import with_addresses
 from gateline.shared.gateway.checking import Checked, check
+from gateline.shared.gateway.model import GatewayEntry
 from gateline.shared.gateway.plan import BUILT_IN, GatewayPlan
 from gateline.shared.gateway.problems import GatewayFileError
 from gateline.shared.gateway.source import Source
@@ -17,6 +22,7 @@ if TYPE_CHECKING:
     from gateline.shared.config import Settings
 
 _NAMED: Final = "gateline_config"
+_LIMIT: Final = "rate_limit_default"
 
 
 def load_plan(settings: "Settings") -> GatewayPlan:
@@ -45,14 +51,14 @@ def plan_of(source: Source, settings: "Settings") -> GatewayPlan:
         if "edge_trusted_proxies" in given
         else building.networks(gateway.trusted_proxies)
     )
+    limits = _default_limits(gateway, settings)
+    own = _limited(checked, limits)
     most = settings.max_body_bytes
     return GatewayPlan(
         path=source.path.absolute(),
         version=source.version,
         services=_services(checked, source.folder, settings),
-        routes=checked.built
-        if not gateway.platform
-        else beside(checked.built, samples=gateway.samples),
+        routes=own if not gateway.platform else beside(own, samples=gateway.samples),
         allowed_hosts=tuple(hosts),
         cors=CorsPolicy(frozenset(origins)),
         trusted_proxies=proxies,
@@ -63,6 +69,7 @@ def plan_of(source: Source, settings: "Settings") -> GatewayPlan:
         api_keys=tuple(building.api_key(one) for one in checked.api_keys.values()),
         platform=gateway.platform,
         samples=gateway.samples,
+        default_limits=limits,
         max_header_count=gateway.max_header_count,
         server_timing=gateway.server_timing,
         access_log=gateway.access_log,
@@ -96,3 +103,24 @@ def _services(checked: Checked, folder: Path, settings: "Settings") -> dict[str,
         else {}
     )
     return {**platform, **with_addresses(own, settings)}
+
+
+def _default_limits(gateway: GatewayEntry, settings: "Settings") -> tuple[LimitRule, ...]:
+    """Return the limits of routes for which the file says none."""
+    if gateway.rate_limit is not None and _LIMIT not in settings.model_fields_set:
+        return building.limit_rules(gateway.rate_limit)
+    limit = Limit.parse(settings.rate_limit_default)
+    return (LimitRule(limit, limit.requests),)
+
+
+def _limited(checked: Checked, limits: tuple[LimitRule, ...]) -> tuple[Route, ...]:
+    """Return the file's routes, with the default limits where it says none.
+
+    A redirect asks nobody, and costs as little as a refusal.
+    """
+    return tuple(
+        replace(route, limits=limits)
+        if entry.rate_limit is None and entry.redirect is None
+        else route
+        for route, entry in zip(checked.built, checked.routes.values(), strict=True)
+    )

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from gateline.shared.gateway import address_fields, fields
 from gateline.shared.gateway.plan import MOST_HEADERS
-from gateline.shared.gateway.route_model import OneLimit, RouteEntry
+from gateline.shared.gateway.route_model import Limits, OneLimit, RouteEntry
 from gateline.shared.gateway.service_model import ServiceEntry
 from gateline.shared.gateway.tables import LIST, Table, setting
 
@@ -54,6 +54,12 @@ class GatewayEntry(Table):
     )
     max_header_count: Annotated[int, Field(ge=1, le=1000)] = setting(
         MOST_HEADERS, "Most headers of a request; over HTTP/1.1 never more than 100.", 50
+    )
+    rate_limit: Limits | None = setting(
+        None,
+        "How many requests a route takes that says nothing of limits; `false` (or `none`): any "
+        "number. RATE_LIMIT_DEFAULT wins, and is 600/minute for each client when neither says.",
+        {"limit": "600/minute", "by": "user"},
     )
     server_timing: bool = setting(False, "Whether every answer says in Server-Timing what took.")
     access_log: bool = setting(True, "Whether every request gets a line in the log.")

@@ -8,6 +8,7 @@ from typing import Final
 from gateline.policy.clients import Network
 from gateline.policy.cors import CorsPolicy
 from gateline.policy.credentials import ApiKey, Issuer
+from gateline.policy.gcra import LimitRule
 from gateline.policy.routes import Route
 from gateline.policy.services import RetryBudget, Service
 from gateline.shared.gateway.problems import FileProblem
@@ -35,7 +36,8 @@ class GatewayPlan:
     """Everything that a gateway decides by; `services` and `routes` include the platform's.
 
     `path` is the file that it was read from, `version` 12 hex digits of its SHA-256, or
-    `built-in`. `problems` are warnings.
+    `built-in`. `default_limits` are those of the routes that the file says nothing of limits for.
+    `problems` are warnings.
     """
 
     path: Path | None
@@ -52,6 +54,7 @@ class GatewayPlan:
     api_keys: tuple[ApiKey, ...] = ()
     platform: bool = True
     samples: bool = True
+    default_limits: tuple[LimitRule, ...] = ()
     max_header_count: int = MOST_HEADERS
     server_timing: bool = False
     access_log: bool = True

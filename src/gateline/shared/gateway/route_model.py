@@ -3,7 +3,7 @@
 from typing import Annotated, Final, Literal
 
 from gateline.shared.gateway import address_fields, fields, web_fields
-from gateline.shared.gateway.tables import LIST, TEXT, Shorthand, Table, as_list, setting
+from gateline.shared.gateway.tables import LIST, OFF, TEXT, Shorthand, Table, as_list, setting
 
 _ON_OR_OFF: Final = {"type": "boolean"}
 
@@ -16,6 +16,10 @@ def _cache(value: object) -> object:
 
 def _one_limit(value: object) -> object:
     return {"limit": value} if isinstance(value, str) else value
+
+
+def _limits(value: object) -> object:
+    return [] if value is False or value == "none" else as_list(value)
 
 
 def _redirect(value: object) -> object:
@@ -48,6 +52,7 @@ class LimitEntry(Table):
 
 
 OneLimit = Annotated[LimitEntry, Shorthand(_one_limit, (TEXT,))]
+Limits = Annotated[list[OneLimit], Shorthand(_limits, (OFF,), item=True)]
 
 
 class RequestHeadersEntry(Table):
@@ -150,8 +155,11 @@ class RouteEntry(Table):
     roles: Annotated[list[fields.Text], LIST] = setting(
         [], "User types that may pass; none: all.", ["customer"]
     )
-    rate_limit: Annotated[list[OneLimit], Shorthand(as_list, (), item=True)] = setting(
-        [], "How many requests; several count side by side.", "600/minute"
+    rate_limit: Limits | None = setting(
+        None,
+        "How many requests; several count side by side; `false` (or `none`): no limit. Else the "
+        "gateway's.",
+        "600/minute",
     )
     strip_prefix: web_fields.Stripped = setting(
         False, "Leave out the part before `/*` on the way, or the leading part given.", True

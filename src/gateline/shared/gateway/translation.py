@@ -79,7 +79,8 @@ def _names(way: Location) -> list[str]:
 
 
 def _has_shorthand(info: FieldInfo) -> bool:
-    return any(isinstance(one, Shorthand) for one in info.metadata)
+    inner = (one for part in get_args(info.annotation) for one in getattr(part, "__metadata__", ()))
+    return any(isinstance(one, Shorthand) for one in (*info.metadata, *inner))
 
 
 def _bound(item: ErrorDetails) -> str | None:

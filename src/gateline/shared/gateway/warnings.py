@@ -64,7 +64,7 @@ def _check_route(checked: Checked, at: Location, entry: RouteEntry) -> None:
                     'means nothing with auth = "none": nobody is asked who it is',
                     f'write auth = "session", or take {setting} out',
                 )
-        if any(limit.by == "user" for limit in entry.rate_limit):
+        if any(limit.by == "user" for limit in entry.rate_limit or ()):
             checked.doubtful(
                 (*at, "rate_limit"), "nobody is known here", 'count by = "client", or ask for auth'
             )

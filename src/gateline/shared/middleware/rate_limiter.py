@@ -37,6 +37,9 @@ Clock = Callable[[], float]
 UNLIMITED_PATHS: Final = frozenset({"/health", "/livez", "/readyz", "/metrics"})
 """Probes come often, from machines, and must be answered."""
 
+PROBES: Final = "6000/minute"
+"""For health at a public address: plenty for machines that ask often, and not without end."""
+
 _LOG: Final = logging.getLogger(__name__)
 _FALLBACKS: Final = Counter(
     "gateline_limiter_fallback_total",

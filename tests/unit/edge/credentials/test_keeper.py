@@ -169,7 +169,7 @@ def test_a_key_and_its_route_are_limited_both(front: RunningEdge, shop: Scripted
     """The client is told of each limit, and by custom of the route's alone."""
     answered = front.get("/limited/a", [(b"X-API-Key", _CLERK)])
 
-    assert answered.values(b"ratelimit-policy") == [b'"key";q=50;w=3600', b'"client";q=100;w=60']
+    assert answered.values(b"ratelimit-policy") == [b'"client";q=100;w=60', b'"key";q=50;w=3600']
     assert len(answered.values(b"ratelimit")) == 2
     assert answered.values(b"x-ratelimit-limit") == [b"100"]
 

@@ -287,17 +287,56 @@ def test_counts_go_on_over_a_new_version() -> None:
         gone = Route("gone", "/gone/*", Destination("shop"), limits=(SMALL,))
         free = Route("free", "/free/*", Destination("shop"))
         first = keeper.for_plan(_plan(route, gone, free))
-        second = keeper.for_plan(_plan(route, free))
         assert first is not None
-        assert second is not None
+        spent = keeper.together("shop", route.limits), keeper.together("gone", gone.limits)
         keeper.settled(SimpleNamespace(plan=_plan(route, free)))  # type: ignore[arg-type] # enough
 
-        assert first.by_route["shop"].counters == second.by_route["shop"].counters
-        again = keeper.for_plan(_plan(route, gone))
-        assert again is not None
-        assert again.by_route["gone"].counters != first.by_route["gone"].counters
-        assert second.take(exchange_for(Answered()), free) is None
+        again = keeper.together("shop", route.limits), keeper.together("gone", gone.limits)
+        same = [
+            one.counters == other.counters
+            for one, other in zip(spent, again, strict=True)
+            if one is not None and other is not None
+        ]
+        assert same == [True, False]
+        assert first.take_unknown(exchange_for(Answered()), free) is None
+        assert first.take(exchange_for(Answered()), free) is None
         assert keeper.for_plan(_plan(free)) is None
+
+    asyncio.run(scenario())
+
+
+def test_what_the_edge_answers_itself_is_counted_without_the_store() -> None:
+    """A probe never waits for a store that is away, and cannot be asked without end."""
+
+    async def scenario() -> None:
+        store = LostStore()
+        limits = LimitKeeper(store).own("edge:livez", SMALL)
+        verdicts = [(await _ask(limits))[0] for _ in range(5)]
+        elsewhere, _ = await _ask(limits, client="192.0.2.9")
+
+        assert verdicts == [True] * 3 + [False] * 2
+        assert elsewhere
+        assert store.operations == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_limit_by_the_client_alone_needs_nobody_to_be_known() -> None:
+    """Guesses of tokens count; what belongs to others can be spent by none but them."""
+
+    async def scenario() -> None:
+        by_user = LimitRule(Limit(3, 3600), 3, "user")
+        early = Route("early", "/early/*", Destination("shop"), limits=(SMALL, SMALL))
+        late = Route("late", "/late/*", Destination("shop"), limits=(SMALL, by_user))
+        limits = LimitKeeper(LostStore()).for_plan(_plan(early, late))
+        assert limits is not None
+
+        for route, take in ((early, limits.take_unknown), (late, limits.take)):
+            waiting = take(exchange_for(Answered()), route)
+            assert waiting is not None
+            await waiting
+        assert limits.take(exchange_for(Answered()), early) is None
+        assert limits.take_unknown(exchange_for(Answered()), late) is None
 
     asyncio.run(scenario())
 

@@ -29,6 +29,8 @@ from gateline.shared.gateway import GatewayFileError, GatewayPlan, load_plan
 from gateline.shared.routing import platform_routes, platform_services
 
 Load = Callable[..., GatewayPlan]
+BY_CLIENT = LimitRule(Limit(600, 60), 600)
+BY_USER = LimitRule(Limit(30, 60), 30, "user")
 BASE = {
     "SECRET_KEY": "a-key-for-tests-that-is-long-enough-for-hs256",
     "DATABASE_URL": "postgresql://nobody@localhost/none",
@@ -186,7 +188,9 @@ def test_the_smallest_file(load: Load) -> None:
     assert plan.services["shop"].endpoints == (Endpoint("http://shop"),)
     assert plan.services["shop"].breaker == BreakerPolicy()
     assert plan.services["shop"].timeout == 10
-    assert plan.routes[0] == Route("api-shop", "/api/shop/*", Destination("shop"))
+    assert plan.routes[0] == Route(
+        "api-shop", "/api/shop/*", Destination("shop"), limits=(BY_CLIENT,)
+    )
     assert set(plan.services) == {"auth", "api", "web", "jwt", "shop"}
     assert plan.routes[1:] == platform_routes(samples=False)
     assert plan.max_body_bytes == 10 * 1024 * 1024
@@ -339,3 +343,38 @@ def test_ten_thousand_routes_are_loaded(load: Load) -> None:
     )
 
     assert len(load(SMALL + routes).routes) > 10_000
+
+
+@pytest.mark.parametrize(
+    ("gateway", "route", "environ", "limits"),
+    [
+        ("", "", {}, (BY_CLIENT,)),
+        ("", "", {"RATE_LIMIT_DEFAULT": "5/second"}, (LimitRule(Limit(5, 1), 5),)),
+        ("", "rate_limit = '7/day'", {}, (LimitRule(Limit(7, 86400), 7),)),
+        ("", "rate_limit = 'none'", {}, ()),
+        ("", "rate_limit = false", {"RATE_LIMIT_DEFAULT": "5/second"}, ()),
+        ("rate_limit = { limit = '30/minute', by = 'user' }", "", {}, (BY_USER,)),
+        ("rate_limit = 'none'", "", {}, ()),
+        ("rate_limit = false", "", {}, ()),
+        ("rate_limit = false", "", {"RATE_LIMIT_DEFAULT": "600/minute"}, (BY_CLIENT,)),
+        ("rate_limit = false", "rate_limit = '600/minute'", {}, (BY_CLIENT,)),
+    ],
+)
+def test_a_route_that_says_nothing_has_a_limit_too(
+    load: Load,
+    gateway: str,
+    route: str,
+    environ: dict[str, str],
+    limits: tuple[LimitRule, ...],
+) -> None:
+    """RATE_LIMIT_DEFAULT wins over the file's default; both can be switched off in words."""
+    plan = load(f"[gateway]\n{gateway}\n{SMALL}{route}\n", **environ)
+
+    assert _named(plan, "api-shop").limits == limits
+
+
+def test_nothing_is_counted_twice(load: Load) -> None:
+    """The platform's services limit themselves; redirects ask nobody."""
+    plan = load(f"{SMALL}[[routes]]\npath = '/old'\nredirect = '/new'\n")
+
+    assert [route.name for route in plan.routes if route.limits] == ["api-shop"]
