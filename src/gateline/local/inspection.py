@@ -13,6 +13,7 @@ from gateline.local.stated_paths import callee, stated_paths
 Kind = Literal["wsgi", "asgi"]
 
 _WSGI: Final[Kind] = "wsgi"
+_ASGI: Final[Kind] = "asgi"
 
 _LEFT_OUT: Final = frozenset(
     {"build", "dist", "docs", "env", "migrations", "node_modules", "site-packages", "tests", "venv"}
@@ -32,6 +33,7 @@ _SERVERS: Final = frozenset({"gunicorn", "granian", "waitress-serve", "uvicorn",
 _ASGI_SERVERS: Final = frozenset({"uvicorn", "hypercorn"})
 _TARGET: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(?:\(\))?")
 _MOST_FILES: Final = 500
+_MOST_FOLDERS: Final = 100
 _MOST_BYTES: Final = 1_000_000
 
 
@@ -39,13 +41,15 @@ _MOST_BYTES: Final = 1_000_000
 class Found:
     """An application: its target (`module:name`), where that is said, and which paths it answers.
 
-    `paths` are those that its module states literally; none when it states none.
+    `paths` are those that its module states literally; none when it states none. Modules count
+    from `directory`, which counts from the folder that was looked at.
     """
 
     target: str
     place: str
     kind: Kind = "wsgi"
     paths: tuple[str, ...] = ()
+    directory: str = "."
 
     @property
     def module(self) -> str:
@@ -64,8 +68,37 @@ def applications(folder: Path) -> list[Found]:
     """Return the applications of a folder, the likeliest first.
 
     What a Procfile or `FLASK_APP` names leaves no doubt; else factories go first, then module-level
-    objects. Of one module only one.
+    objects. Of one module only one. Folders in it are looked at when it has none itself.
     """
+    found = _in_folder(folder)
+    if found:
+        return found
+    below = [
+        replace(one, place=f"{inner}/{one.place}", directory=str(inner))
+        for inner in _inner_folders(folder)
+        for one in _in_folder(folder / inner)
+    ]
+    return sorted(below, key=lambda one: one.kind == _ASGI)
+
+
+def _inner_folders(folder: Path) -> list[Path]:
+    """Return the folders, two deep, whose modules may be an application's: `src` goes first."""
+    inner = [
+        path.relative_to(folder)
+        for pattern in ("*/", "*/*/")
+        for path in sorted(folder.glob(pattern))
+        if not (path / "__init__.py").exists()
+    ]
+    kept = [path for path in inner if not any(_is_left_out(part) for part in path.parts)]
+    return sorted(kept, key=lambda path: path.parts[0] != "src")[:_MOST_FOLDERS]
+
+
+def _is_left_out(name: str) -> bool:
+    return name in _LEFT_OUT or name.startswith(".")
+
+
+def _in_folder(folder: Path) -> list[Found]:
+    """Return the applications of the modules and packages of a folder, the likeliest first."""
     modules = list(_modules(folder))
     trees = {module.name: module.tree for module in modules}
     named = [*_from_procfile(folder), *_from_flask_app(folder)]
@@ -90,10 +123,10 @@ def _likelihood(found: Found) -> tuple[bool, bool, int, str]:
 
 
 def _modules(folder: Path) -> Iterator[_Module]:
-    """Yield the modules of the folder, of its packages and of those under `src`."""
+    """Yield the modules of the folder and of its packages."""
     files = sorted(folder.glob("*.py"))
     for package in sorted(path.parent for path in folder.glob("*/__init__.py")):
-        if package.name not in _LEFT_OUT and not package.name.startswith("."):
+        if not _is_left_out(package.name):
             files += sorted(package.glob("*.py"))
     for file in files[:_MOST_FILES]:
         if file.name.startswith("test_") or file.name == "conftest.py":

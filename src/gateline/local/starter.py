@@ -1,11 +1,13 @@
 """The gateway file that somebody starts from, made for the applications of a folder."""
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from gateline.local.inspection import Found
+from gateline.shared.routing import PLATFORM_SERVICES
 
 _UNTELLING: Final = frozenset(
     {"api", "app", "application", "asgi", "main", "run", "server", "src", "web", "wsgi"}
@@ -20,16 +22,17 @@ _COMMENT_COLUMN: Final = 36
 
 
 def service_name(found: Found, folder: Path) -> str:
-    """Return a name for the service: the module's where it tells anything, else the folder's.
+    """Return a name for the service: the module's where it tells anything, else its folder's.
 
     >>> service_name(Found("shop.wsgi:app", "shop/wsgi.py"), Path("/srv/code"))
     'shop'
     """
-    words = [word for word in found.module.split(".") if word not in _UNTELLING]
+    inner = reversed(Path(found.directory).parts)
+    words = [word for word in (*found.module.split("."), *inner) if word not in _UNTELLING]
     for word in (*words, folder.absolute().name):
         name = _UNUSABLE.sub("-", word.lower()).strip("-")
         if name and not name[0].isdigit():
-            return name
+            return f"my-{name}" if name in PLATFORM_SERVICES else name
     return "app"
 
 
@@ -59,7 +62,7 @@ def starter(found: Sequence[Found], folder: Path, schema: str) -> str:
         other = service_name(one, folder)
         other = f"{other}-2" if other == name else other
         lines += ["", f"# Found as well, in {one.place}:", f"# [services.{other}]"]
-        lines.append(f"# {_line(one)}")
+        lines += [f"# {line}" for line in (_line(one), *_directory(one))]
     return _HEAD.format(schema=schema) + "\n" + "\n".join(lines) + "\n"
 
 
@@ -97,8 +100,16 @@ def _address(found: Found) -> list[str]:
         return [_said(_line(found), why)]
     return [
         _said(_line(found), f"found in {found.place}; `gateline up` serves it"),
+        *_directory(found),
         _said('# url = "http://127.0.0.1:5000"', "instead of app: it runs elsewhere"),
     ]
+
+
+def _directory(found: Found) -> list[str]:
+    """Return where modules count from, for an application that can be served there."""
+    if found.kind == "asgi" or found.directory == ".":
+        return []
+    return [f"directory = {json.dumps(found.directory)}"]
 
 
 def _said(line: str, comment: str) -> str:
@@ -112,7 +123,7 @@ def _said(line: str, comment: str) -> str:
 def _line(found: Found) -> str:
     if found.kind == "asgi":
         return 'url = "http://127.0.0.1:5000"'
-    return f'app = "{found.target}"'
+    return f'app = "{found.target.removesuffix("()")}"'
 
 
 def _shared_segments(paths: Sequence[str]) -> list[str]:

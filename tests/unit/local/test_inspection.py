@@ -52,6 +52,35 @@ def test_what_is_found(tmp_path: Path, files: dict[str, str], targets: list[str]
 
 
 @pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        ({"backend/app.py": FACTORY}, [("app:create_app", "backend")]),
+        ({"src/shop/__init__.py": FACTORY, "setup.py": ""}, [("shop:create_app", "src")]),
+        (
+            {"services/stock/app.py": FACTORY, "services/cart/app.py": FACTORY},
+            [("app:create_app", "services/cart"), ("app:create_app", "services/stock")],
+        ),
+        (
+            {"client/app.py": FACTORY, "src/shop.py": FACTORY},
+            [("shop:create_app", "src"), ("app:create_app", "client")],
+        ),
+        ({"backend/app.py": FACTORY, "shop.py": FACTORY}, [("shop:create_app", ".")]),
+        ({"backend/Procfile": "web: gunicorn desk:app\n"}, [("desk:app", "backend")]),
+        ({"venv/lib/shop.py": FACTORY, ".old/shop.py": FACTORY, "tests/shop.py": FACTORY}, []),
+    ],
+)
+def test_folders_are_looked_at_where_there_is_nothing_else(
+    tmp_path: Path, files: dict[str, str], found: list[tuple[str, str]]
+) -> None:
+    """A service often lives in a folder of its repository; `src` goes first."""
+    _write(tmp_path, files)
+
+    assert [(one.target, one.directory) for one in applications(tmp_path)] == found
+    for one in applications(tmp_path):
+        assert one.place.startswith("" if one.directory == "." else f"{one.directory}/")
+
+
+@pytest.mark.parametrize(
     "files",
     [
         {"shop.py": "from fastapi import FastAPI\napp = FastAPI()\n"},

@@ -13,12 +13,19 @@ SHOP = Found("shop:create_app", "shop.py", paths=("/api/shop/items", "/api/shop/
 BARE = Found("wsgi:app", "wsgi.py", paths=("/", "/items"))
 API = Found("shop:app", "shop.py", paths=("/api/items", "/api/orders"))
 ASGI = Found("fast.main:app", "Procfile", "asgi")
+INNER = Found("app:create_app", "backend/app.py", directory="backend")
+CALLED = Found("shop:create_app()", "Procfile")
+OURS = Found("auth:app", "auth.py")
 
 
-@pytest.mark.parametrize("found", [[], [SHOP], [BARE], [API], [ASGI], [SHOP, BARE, ASGI]])
+@pytest.mark.parametrize(
+    "found",
+    [[], [SHOP], [BARE], [API], [ASGI], [INNER], [CALLED], [OURS], [SHOP, BARE, ASGI, INNER]],
+)
 def test_it_is_right_as_it_stands(tmp_path: Path, found: list[Found]) -> None:
     """What we write ourselves passes our own check without a warning."""
-    for name in ("shop.py", "wsgi.py"):
+    (tmp_path / "backend").mkdir()
+    for name in ("shop.py", "wsgi.py", "auth.py", "backend/app.py"):
         (tmp_path / name).touch()
     path = tmp_path / "gateline.toml"
     path.write_text(starter(found, Path("/srv/corner-shop"), "file:///schema.json"))
@@ -32,16 +39,25 @@ def test_it_is_right_as_it_stands(tmp_path: Path, found: list[Found]) -> None:
 
 def test_it_is_right_with_every_comment_taken_away(tmp_path: Path) -> None:
     """Each suggestion may be taken as it is written."""
-    text = starter([SHOP], Path("/srv/shop"), "file:///schema.json")
+    (tmp_path / "backend").mkdir()
+    text = starter([SHOP, INNER], Path("/srv/shop"), "file:///schema.json")
     lines = [
         line.removeprefix("# ")
         for line in text.splitlines()
-        if not line.startswith(("# url", "#:", "# The gateway", "# running"))
+        if not line.startswith(("# url", "#:", "# The gateway", "# running", "# Found"))
     ]
     path = tmp_path / "gateline.toml"
     path.write_text("\n".join(lines))
 
     assert check(Source.read(path)).errors == ()
+
+
+def test_a_service_in_a_folder_is_named_after_it() -> None:
+    """Of several apps called `app` each has its own name; `auth` is one of the platform's."""
+    stock = Found("app:create_app", "services/stock/app.py", directory="services/stock")
+
+    assert service_name(stock, Path("/srv/code")) == "stock"
+    assert service_name(OURS, Path("/srv/code")) == "my-auth"
 
 
 @pytest.mark.parametrize(
