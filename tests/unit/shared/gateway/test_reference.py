@@ -1,12 +1,15 @@
 """What is written about the file is what the file may hold."""
 
+import re
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # it has no types
 from tests.unit.shared.gateway.test_loading import FULL, SMALL
 
+from gateline.shared.gateway.checking import check
 from gateline.shared.gateway.model import GatewayFile
 from gateline.shared.gateway.reference import (
     SCHEMA_FILE,
@@ -15,6 +18,7 @@ from gateline.shared.gateway.reference import (
     schema,
     schema_text,
 )
+from gateline.shared.gateway.source import Source
 from gateline.shared.gateway.tables import Table
 
 
@@ -30,6 +34,18 @@ def validator() -> Any:
 def test_an_editor_takes_what_the_gateway_takes(validator: Any, text: str) -> None:
     """Shorthands, durations and sizes are in the schema too."""
     assert [error.message for error in validator.iter_errors(tomllib.loads(text))] == []
+
+
+def test_an_editor_takes_the_example_of_the_readme(validator: Any) -> None:
+    """And the gateway too: who copies it has a file that works."""
+    readme = (Path(__file__).parents[4] / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```toml\n(.*?)```", readme, re.DOTALL)
+    examples = [text for text in blocks if "routes" in text]
+
+    assert examples
+    for text in examples:
+        assert [error.message for error in validator.iter_errors(tomllib.loads(text))] == []
+        assert check(Source.parse(text, Path("gateline.toml"))).errors == ()
 
 
 @pytest.mark.parametrize(
