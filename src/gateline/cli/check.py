@@ -70,13 +70,17 @@ def _checked(file: Path) -> "tuple[tuple[FileProblem, ...], tuple[FileProblem, .
 def _rehearse(checked: "Checked") -> None:
     """Note what the edge itself would refuse to build."""
     from gateline.cli.reading import settings_of_nobody
-    from gateline.edge.rehearsal import faults
+    from gateline.edge.composition import own_routes
+    from gateline.edge.gateway import compile_plan
+    from gateline.edge.rehearsal import problems
     from gateline.shared.gateway.loading import plan_of
 
     plan = plan_of(checked.source, settings_of_nobody())
-    own = [plan.services[name] for name in checked.services]
-    for location, message in faults(plan, own):
-        checked.wrong(location, f"cannot be built: {message}", "mend what is named here")
+    checked.found.extend(problems(checked.source, plan.services.values()))
+    try:
+        compile_plan(plan, own_routes(plan))
+    except ValueError as error:
+        checked.wrong(("routes",), f"cannot be built: {error}", "mend what is named here")
 
 
 def _counted(number: int, word: str) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _MARKS: Final = {True: ("yes", "green"), False: ("no", "red"), None: ("", "white")}
 _MOST_OTHERS: Final = 5
+_SOCKET_SCHEMES: Final = {"ws": "http", "wss": "https"}
 
 
 @click.command()
@@ -51,7 +52,8 @@ def explain(
     """Tell what the edge would do with a request, and why, without sending it.
 
     Which route takes it and which others look like it, what each policy says, where it would go
-    and with which headers. PATH may be a whole address (https://shop.example.com/api/shop/1).
+    and with which headers. PATH may be a whole address (https://shop.example.com/api/shop/1),
+    of a WebSocket too (wss://shop.example.com/api/shop/live).
     Limits are told, not counted; nothing is asked over the network.
     """
     from gateline.cli.explaining import explain as explained
@@ -88,12 +90,15 @@ def _asked(
     except UnknownCaller as error:
         raise click.BadParameter(str(error), param_hint="--as") from error
     name = host or (parts.netloc if parts is not None else "localhost")
+    pairs, scheme = _pairs(headers, name), parts.scheme if parts is not None else "http"
+    if scheme in _SOCKET_SCHEMES:
+        pairs, scheme = [*pairs, (b"upgrade", b"websocket")], _SOCKET_SCHEMES[scheme]
     return Asked(
         method=method.upper(),
         target=path,
-        headers=_pairs(headers, name),
+        headers=pairs,
         client=client,
-        scheme=parts.scheme if parts is not None else "http",
+        scheme=scheme,
         caller=who,
     )
 

@@ -22,6 +22,7 @@ from gateline.edge.limits import LimitKeeper, ValkeyStore
 from gateline.edge.openapi import Description, Process
 from gateline.edge.pipeline import OwnAnswer, Pipeline
 from gateline.edge.record import Recorder
+from gateline.edge.rehearsal import problems
 from gateline.edge.reload import Reloader, Start, Steps, Switch, first_plan
 from gateline.edge.sessions import SessionMemory
 from gateline.edge.sockets.entrance import LIVE, SOCKET_IO, Doorkeeper, Entrance, socket_routes
@@ -41,7 +42,7 @@ from gateline.policy.limits import Limit
 from gateline.policy.routes import Destination, Route
 from gateline.shared import kv, logs
 from gateline.shared.config import Settings
-from gateline.shared.gateway import GatewayPlan, load_plan
+from gateline.shared.gateway import GatewayFileError, GatewayPlan, load_plan
 from gateline.shared.gateway.last_good import LastGood
 from gateline.shared.gateway.loading import plan_of
 from gateline.shared.gateway.source import Source
@@ -210,12 +211,20 @@ def _limited(
 
 
 def _loader(settings: Settings) -> Callable[[str | None], GatewayPlan]:
-    """Return what makes a plan of the very text that was seen; None: of no file."""
+    """Return what makes a plan of the very text that was seen; None: of no file.
+
+    What could not be built is refused here, where its line is known.
+    """
 
     def load(text: str | None) -> GatewayPlan:
         if text is None:
             return load_plan(settings)
-        return plan_of(Source.parse(text, settings.gateline_config), settings)
+        source = Source.parse(text, settings.gateline_config)
+        plan = plan_of(source, settings)
+        wrong = tuple(problems(source, plan.services.values()))
+        if wrong:
+            raise GatewayFileError(wrong)
+        return plan
 
     return load
 

@@ -1,30 +1,42 @@
-"""Build what a plan describes, and throw it away: what the edge would refuse is known before.
+"""Build the services of a file, and throw them away: what the edge would refuse is known before.
 
 Nothing is connected and nothing that serves is touched.
 """
 
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
+from typing import Final
 
-from gateline.edge.composition import own_routes
-from gateline.edge.gateway import compile_plan
 from gateline.edge.upstream import Client
 from gateline.policy.services import Service
-from gateline.shared.gateway import GatewayPlan
+from gateline.shared.gateway import FileProblem
+from gateline.shared.gateway.positions import Location
+from gateline.shared.gateway.source import Source
 
-Fault = tuple[tuple[str, ...], str]
-"""What cannot be built, by its place in the file, and why."""
+_HTTP2: Final = "h2"
 
 
-def faults(plan: GatewayPlan, services: Iterable[Service]) -> Iterator[Fault]:
-    """Return what of a plan, and of these of its services, the edge could not build."""
+def problems(source: Source, services: Iterable[Service]) -> Iterator[FileProblem]:
+    """Return what of a file's own services the edge could not build, by line and field."""
     client = Client()
+    written = source.values.get("services", {})
     for service in services:
+        if service.name in written:
+            at: Location = ("services", service.name)
+            yield from _problems(source, at, service, client)
+
+
+def _problems(
+    source: Source, at: Location, service: Service, client: Client
+) -> Iterator[FileProblem]:
+    if service.protocol == "http2" and find_spec(_HTTP2) is None:
+        remedy = "pip install 'gateline[http2]'"
+        message = "needs a library that is not installed here"
+        yield source.problem((*at, "protocol"), message, remedy)
+        return
+    for endpoint in service.endpoints:
         try:
-            for endpoint in service.endpoints:
-                client.pool_for(service, endpoint)
+            client.pool_for(service, endpoint)
         except ValueError as error:
-            yield ("services", service.name), str(error)
-    try:
-        compile_plan(plan, own_routes(plan))
-    except ValueError as error:
-        yield ("routes",), str(error)
+            yield source.problem(at, f"cannot be built: {error}", "mend what is named here")
+            return

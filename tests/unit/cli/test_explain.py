@@ -272,6 +272,18 @@ def test_a_socket_is_asked_for_by_the_edge_itself() -> None:
     assert "x-gateline-deadline" not in headers
 
 
+def test_an_address_may_be_that_of_a_socket() -> None:
+    """Its scheme says that it is one; the page of the same host may open it."""
+    found = _explain(
+        *("GET", "wss://shop.example.com/api/shop/1", "--as", "customer", "--cookie"),
+        *("-H", "Origin: https://shop.example.com"),
+    )
+
+    assert found["verdict"] == "forwarded to shop"
+    assert dict(found["forwarded"]["headers"])["x-forwarded-proto"] == "https"
+    assert _step(found, "socket")[0] is True
+
+
 def test_where_no_origin_is_named_the_service_decides() -> None:
     """The edge says nothing of other origins then, and so the service's word counts."""
     found = _explain("GET", "/inside", "--from", "10.0.0.1", *FOREIGN)

@@ -12,8 +12,10 @@ from edge_people import SERVICE_KEY, edge_environment
 
 from gateline.edge import create_app
 from gateline.edge.app import Edge
+from gateline.edge.composition import begin
 from gateline.edge.exchange import Message
 from gateline.shared.config import Settings
+from gateline.shared.gateway import GatewayFileError
 
 
 @pytest.fixture(autouse=True)
@@ -110,3 +112,17 @@ def test_cookies_are_renewed_where_that_is_possible(
         assert (parts.pipeline._forwarder._renewer is not None) is renews
 
     asyncio.run(scenario())
+
+
+def test_what_cannot_be_built_is_refused_by_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a start nor a reload tells less than `gateline check`."""
+    monkeypatch.setattr("gateline.edge.rehearsal.find_spec", lambda _: None)
+    file = tmp_path / "gateline.toml"
+    file.write_text('[services.shop]\nurl = "http://shop"\nprotocol = "http2"\n')
+
+    with pytest.raises(
+        GatewayFileError, match=r"toml:3: services\.shop\.protocol: needs a library"
+    ):
+        begin(settings(tmp_path, GATELINE_CONFIG=str(file)))

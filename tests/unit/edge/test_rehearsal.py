@@ -1,6 +1,7 @@
 """What the edge would refuse to build is told without building anything that stays."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,37 +9,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateline.cli.reading import settings_of_nobody
-from gateline.edge.rehearsal import faults
+from gateline.edge.rehearsal import problems
 from gateline.edge.upstream.request import HeadEncoder
-from gateline.policy.cors import CorsPolicy
-from gateline.policy.routes import Destination, Route
 from gateline.policy.services import Service, TlsPolicy, endpoints_at
-from gateline.shared.gateway import GatewayFileError, GatewayPlan
+from gateline.shared.gateway import GatewayFileError
 from gateline.shared.gateway.loading import plan_of
 from gateline.shared.gateway.source import Source
 
+FILE = """[services.shop]
+url = "http://shop:9000"
+protocol = "http1"
+"""
 SHOP = Service("shop", endpoints_at("http://shop:9000", "unix:///run/shop.sock"))
 
 
-def plan_with(*routes: Route) -> GatewayPlan:
-    """Return a plan that has these routes alone."""
-    return GatewayPlan(
-        path=None,
-        version="test",
-        services={},
-        routes=routes,
-        allowed_hosts=(),
-        cors=CorsPolicy(),
-        trusted_proxies=(),
-        max_body_bytes=1,
-    )
+def found(*services: Service) -> list[tuple[int, str, str]]:
+    """Return line, field and words of what is wrong with services of the file."""
+    source = Source.parse(FILE, Path("gateline.toml"))
+    return [(one.line, one.field, one.message) for one in problems(source, services)]
 
 
-def test_what_can_be_built_has_no_fault() -> None:
+def test_what_can_be_built_has_no_problem() -> None:
     """Nothing is looked up and nothing connected for that."""
-    route = Route("shop", "/api/shop/*", Destination("shop"))
-
-    assert list(faults(plan_with(route), [SHOP])) == []
+    assert found(SHOP) == []
 
 
 @pytest.mark.parametrize(
@@ -52,19 +45,22 @@ def test_what_can_be_built_has_no_fault() -> None:
     ],
 )
 def test_a_service_that_cannot_be_built(service: Service, message: str) -> None:
-    """It is named, and the others are looked at all the same."""
-    (fault,) = faults(plan_with(), [service, SHOP])
+    """It is named by its line, once; those that are not of the file are no business of it."""
+    alien = Service("auth", endpoints_at("ftp://auth"))
 
-    assert fault[0] == ("services", "shop")
-    assert message in fault[1]
+    ((line, field, said),) = found(service, SHOP, alien)
+
+    assert (line, field) == (1, "services.shop")
+    assert message in said
 
 
-def test_routes_that_cannot_be_told_apart() -> None:
-    """The edge's own routes count too."""
-    (fault,) = faults(plan_with(Route("mine", "/livez", Destination("shop"))), [])
+def test_http2_without_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The setting that asks for it is named."""
+    monkeypatch.setattr("gateline.edge.rehearsal.find_spec", lambda _: None)
 
-    assert fault[0] == ("routes",)
-    assert "both claim /livez" in fault[1]
+    assert found(replace(SHOP, protocol="http2")) == [
+        (3, "services.shop.protocol", "needs a library that is not installed here")
+    ]
 
 
 TEXTS = st.text("/a.é \n%2F{}:?#*;\\@", max_size=6)
@@ -94,12 +90,13 @@ name = "till"
 sha256 = "{"ab" * 32}"
 user_type = {user}
 """
+    parsed = Source.parse(source, Path("gateline.toml"))
     try:
-        plan = plan_of(Source.parse(source, Path("gateline.toml")), settings_of_nobody())
+        plan = plan_of(parsed, settings_of_nobody())
     except GatewayFileError:
         return
     shop = plan.services["shop"]
-    assert list(faults(plan, [shop])) == []
+    assert list(problems(parsed, [shop])) == []
     destination = plan.routes[0].destination
     assert destination is not None
     assert shop.probe is not None

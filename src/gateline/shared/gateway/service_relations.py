@@ -1,6 +1,5 @@
 """What must hold between the settings of a service, and of the files that it names."""
 
-from importlib.util import find_spec
 from typing import Final
 
 from gateline.shared.gateway.certificates import CERTIFICATE, KEY, authority_fault, pair_fault
@@ -10,7 +9,6 @@ from gateline.shared.gateway.service_model import ServiceEntry
 from gateline.shared.routing import PLATFORM_SERVICES, SAMPLE_SERVICES
 
 _ADDRESSES: Final = ("app", "url", "urls", "targets")
-_HTTP2: Final = "h2"
 _CERTIFICATES: Final = "name a PEM file that begins with -----BEGIN CERTIFICATE-----"
 _KEYS: Final = "name the PEM file that was made with the certificate (-----BEGIN PRIVATE KEY-----)"
 
@@ -48,12 +46,6 @@ def check_service(checked: Checked, name: str, entry: ServiceEntry) -> None:
             (*at, "directory"),
             f"{entry.directory!r} is not there",
             f"write a folder that counts from {checked.source.folder}",
-        )
-    if entry.protocol == "http2" and find_spec(_HTTP2) is None:
-        checked.wrong(
-            (*at, "protocol"),
-            "needs a library that is not installed here",
-            "pip install 'gateline[http2]'",
         )
     _check_upstream_tls(checked, at, entry)
 
