@@ -5,7 +5,7 @@ in the edge.
 """
 
 import contextlib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -13,13 +13,14 @@ from gateline.cli import wording
 from gateline.cli.entrance import Ended, Entrance
 from gateline.cli.explanation import Asked, Explanation
 from gateline.edge.composition import own_routes
+from gateline.edge.door import comes_from_elsewhere
 from gateline.edge.forwarding import DEADLINE, request_headers
 from gateline.edge.gateway import compile_plan
 from gateline.edge.sockets.entrance import LIVE, SOCKET_IO
 from gateline.policy.admission import request_id
 from gateline.policy.identity import refuse_role
-from gateline.policy.origins import is_cross_site
 from gateline.policy.reasons import (
+    BAD_REQUEST,
     CROSS_SITE,
     NO_ROUTE,
     PAYLOAD_TOO_LARGE,
@@ -101,25 +102,20 @@ class _Way(Entrance):
         if identity is not None and roles:
             self._say("role", True, f"{identity.user_type} is one of {roles}")
         if self.exchange.cookie_token is not None:
-            special = self.special.get(route.name)
-            self._judge_origin(self.exchange.method, (special or self.door).trusted_origins)
+            self._judge_origin(self.exchange.method)
 
-    def _judge_origin(self, method: str, trusted: Collection[str]) -> None:
-        if is_cross_site(
-            method,
-            sec_fetch_site=self._header(b"sec-fetch-site"),
-            origin=self._header(b"origin"),
-            host=self._header(b"host") or "",
-            scheme=self.exchange.scheme,
-            trusted=trusted,
-        ):
+    def _judge_origin(self, method: str) -> None:
+        if comes_from_elsewhere(self.exchange, method):
             self._refuse("origin", CROSS_SITE)
         if not self.exchange.is_socket or method not in SAFE_METHODS:
             self._say("origin", True, "no other site made a browser send this")
 
-    def _judge_socket_origin(self) -> None:
+    def _handshake(self, *, judged: bool) -> None:
         """Judge a handshake as if it were unsafe: browsers let every page open a socket."""
-        self._judge_origin("POST", self.door.trusted_origins)
+        if self.exchange.is_socket and not self.exchange.body_done:
+            self._refuse("socket", BAD_REQUEST, "a handshake has no body")
+        if judged:
+            self._judge_origin("POST")
 
     def _limit(self, route: Route) -> None:
         caller = self.asked.caller
@@ -137,14 +133,14 @@ class _Way(Entrance):
         """End here what the edge answers itself."""
         if service == LIVE and not self.exchange.is_socket:
             self._refuse("socket", UPGRADE_REQUIRED)
-        if service == SOCKET_IO or (service == LIVE and self.exchange.cookie_token is not None):
-            self._judge_socket_origin()
+        if service in (LIVE, SOCKET_IO):
+            by_cookie = self.exchange.cookie_token is not None
+            self._handshake(judged=by_cookie or service == SOCKET_IO)
         if service.startswith("edge:"):
             self._end(200, "answered by the edge itself")
 
     def _socket(self, route: Route, service: Service | None) -> None:
-        if self.exchange.cookie_token is not None:
-            self._judge_socket_origin()
+        self._handshake(judged=self.exchange.cookie_token is not None)
         if not route.websocket:
             speaks = service is not None and service.protocol == "http2"
             text = "services that speak HTTP/2 take no WebSockets" if speaks else ""

@@ -3,8 +3,11 @@
 from pathlib import Path
 
 import pytest
+from edge_fixtures import every_service, people, services
 
 from gateline.shared.config.settings import Settings, variables_of
+
+__all__ = ["every_service", "own_folder", "people", "services"]
 
 
 @pytest.fixture
