@@ -46,7 +46,8 @@ def main() -> None:
     if hard < 2 * options.sockets + 500:
         sys.exit(f"{hard} descriptors (soft {soft}) are too few for {options.sockets} sockets")
     port = free_port()
-    settings = {"GATELINE_MAX_SOCKETS": str(options.sockets + 100)}
+    most = str(options.sockets + 100)
+    settings = {"GATELINE_MAX_SOCKETS": most, "GATELINE_MAX_SOCKETS_PER_CLIENT": most}
     with rig() as ready:
         command = [sys.executable, str(_HERE / "socket_upstream.py"), str(port)]
         with process(command, dict(os.environ), ready.folder, None):

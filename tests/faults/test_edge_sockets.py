@@ -57,7 +57,8 @@ def gate(
     file = folder / "gateline.toml"
     file.write_text(GATEWAY_FILE.format(port=service.port))
     environment = edge_environment(redis_url, GATELINE_CONFIG=str(file))
-    environment["GATELINE_MAX_SOCKETS"] = str(SOCKETS + 50)
+    for name in ("GATELINE_MAX_SOCKETS", "GATELINE_MAX_SOCKETS_PER_CLIENT"):
+        environment[name] = str(SOCKETS + 50)
     running = TlsEdge(folder, environment, workers=2)
     running.start()
     yield running

@@ -29,6 +29,7 @@ from gateline.edge.sockets.entrance import LIVE, SOCKET_IO, Doorkeeper, Entrance
 from gateline.edge.sockets.fan_out import FanOut
 from gateline.edge.sockets.guests import Guests
 from gateline.edge.sockets.opening import Opener
+from gateline.edge.sockets.places import Places
 from gateline.edge.sockets.plain import PlainDashboard
 from gateline.edge.sockets.proxying import Patience, SocketProxy
 from gateline.edge.sockets.snapshot import Snapshot
@@ -89,7 +90,8 @@ def compose(
     )
     patience = Patience(idle=settings.gateline_socket_idle)
     proxy = SocketProxy(Opener(), guests, sessions, patience=patience)
-    doorkeeper = Doorkeeper(socket_io, proxy, most=settings.gateline_max_sockets)
+    places = Places(settings.gateline_max_sockets, settings.gateline_max_sockets_per_client)
+    doorkeeper = Doorkeeper(socket_io, proxy, places)
     limits = LimitKeeper(ValkeyStore(store, secrets.token_hex(4)))
     credentials = CredentialKeeper(fetcher(Client()), limits.of_key)
     services = Upstreams(client)

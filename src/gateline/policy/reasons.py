@@ -128,6 +128,9 @@ UPGRADE_REQUIRED: Final = _reason(
 LIMIT_SPENT: Final = _reason(
     "limit_spent", 429, "Rate limit exceeded", "Too many requests. Wait before the next one."
 )
+TOO_MANY_SOCKETS: Final = _reason(
+    "too_many_sockets", 429, "Too many sockets", "This client has too many sockets open already."
+)
 HEADERS_TOO_LARGE: Final = _reason(
     "headers_too_large", 431, "Headers too large", "The request's headers are too large."
 )

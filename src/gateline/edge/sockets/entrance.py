@@ -6,6 +6,8 @@ the server does not count upgraded connections.
 """
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import perf_counter
 from typing import Final
 
@@ -16,9 +18,11 @@ from gateline.edge.exchange import Exchange, Message, Receive, Refused, Scope, S
 from gateline.edge.pipeline import Pipeline
 from gateline.edge.sockets.channel import RESTART, Channel
 from gateline.edge.sockets.handshake import Handshake
+from gateline.edge.sockets.places import Engines, Places
 from gateline.edge.sockets.plain import PlainDashboard
 from gateline.edge.sockets.proxying import SocketProxy, session_token
-from gateline.edge.sockets.socket_io import TOKEN, SocketIo, replay
+from gateline.edge.sockets.socket_io import CLIENT, TOKEN, SocketIo, replay
+from gateline.policy.clients import client_network
 from gateline.policy.reasons import BAD_REQUEST, CROSS_SITE, OVERLOADED, UPGRADE_REQUIRED
 from gateline.policy.routes import Destination, Route
 
@@ -43,15 +47,14 @@ def socket_routes() -> tuple[Route, ...]:
 class Doorkeeper:
     """Decides, as the last word of the pipeline, whether a socket comes in.
 
-    `most` bounds the clients of one worker. The gateway's trusted origins may connect with a
-    cookie although their pages are not ours.
+    `places` bounds what is open. The gateway's trusted origins may connect with a cookie although
+    their pages are not ours.
     """
 
-    def __init__(self, socket_io: SocketIo, proxy: SocketProxy, *, most: int) -> None:
+    def __init__(self, socket_io: SocketIo, proxy: SocketProxy, places: Places) -> None:
         self._socket_io = socket_io
         self._proxy = proxy
-        self._most = most
-        self._coming = 0
+        self._places = places
         self.channels: set[Channel] = set()
         self.draining = False
 
@@ -62,14 +65,14 @@ class Doorkeeper:
         self._refuse_body(exchange)
         if exchange.cookie_token is not None:
             self._refuse_cross_site(exchange)
-        self._refuse_beyond_limit()
+        self._refuse_beyond_limit(exchange)
         exchange.status = _SWITCHING
 
     async def socket_io(self, exchange: Exchange) -> None:
         """Answer a Socket.IO handshake, or serve a request of a long-polling client."""
         self._refuse_cross_site(exchange)
         if not self._socket_io.knows(exchange.query):
-            self._refuse_beyond_limit()
+            self._places.refuse_newcomer(self._refuse_beyond_limit(exchange))
         if isinstance(exchange.send, Handshake):
             self._refuse_body(exchange)
             exchange.status = _SWITCHING
@@ -81,17 +84,28 @@ class Doorkeeper:
         self._refuse_body(exchange)
         if exchange.cookie_token is not None:
             self._refuse_cross_site(exchange)
-        self._refuse_beyond_limit()
-        self._coming += 1
-        try:
+        self._refuse_beyond_limit(exchange)
+        with self._places.taken(client_network(exchange.client)):
             await self._proxy.open(exchange, route, destination)
-        finally:
-            self._coming -= 1
 
-    def _refuse_beyond_limit(self) -> None:
-        here = len(self.channels) + self._socket_io.polling + self._coming
-        if self.draining or here >= self._most:
+    @contextmanager
+    def inside(self, channel: Channel, client: str) -> Iterator[None]:
+        """Count a socket that came in for as long as the block runs."""
+        self.channels.add(channel)
+        try:
+            with self._places.taken(client_network(client)):
+                yield
+        finally:
+            self.channels.discard(channel)
+
+    def _refuse_beyond_limit(self, exchange: Exchange) -> Engines:
+        """Refuse a socket for which there is no place; return which Socket.IO clients are here."""
+        client = client_network(exchange.client)
+        engines = self._socket_io.engines(client)
+        if self.draining:
             raise Refused(OVERLOADED, [(b"retry-after", b"5")])
+        self._places.refuse_beyond(client, engines)
+        return engines
 
     @staticmethod
     def _refuse_cross_site(exchange: Exchange) -> None:
@@ -143,14 +157,13 @@ class Entrance:
         if exchange.status != _SWITCHING:
             await channel.abandon()
             return
-        self._doorkeeper.channels.add(channel)
         try:
-            if handshake.upstream is not None:
-                await self._proxy.serve(exchange, handshake, channel)
-            else:
-                await self._serve(exchange, channel, scope, connect)
+            with self._doorkeeper.inside(channel, exchange.client):
+                if handshake.upstream is not None:
+                    await self._proxy.serve(exchange, handshake, channel)
+                else:
+                    await self._serve(exchange, channel, scope, connect)
         finally:
-            self._doorkeeper.channels.discard(channel)
             await channel.abandon()
 
     @property
@@ -172,7 +185,8 @@ class Entrance:
         if exchange.route is not None and exchange.route.destination == Destination(LIVE):
             await self._plain.serve(channel, token or "", ADMINS)
             return
-        known = {**scope, "scheme": exchange.scheme, TOKEN: token}
+        client = client_network(exchange.client)
+        known = {**scope, "scheme": exchange.scheme, TOKEN: token, CLIENT: client}
         await self._socket_io.handle(known, replay(connect, channel.next), channel.send)
 
 
@@ -198,6 +212,7 @@ async def _long_poll(socket_io: SocketIo, exchange: Exchange) -> None:
         "headers": exchange.headers,
         "scheme": exchange.scheme,
         TOKEN: session_token(exchange),
+        CLIENT: client_network(exchange.client),
     }
     await socket_io.handle(scope, replay(request, exchange.receive), answer)
 

@@ -8,6 +8,7 @@ has the session, and nothing in front of several workers sees to that. So `gatel
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection
 from typing import Any, Final
 
@@ -19,11 +20,13 @@ from gateline.edge.exchange import Message, Receive, Scope, Send
 from gateline.edge.sockets.fan_out import FanOut
 from gateline.edge.sockets.guests import Guest, Guests
 from gateline.edge.sockets.outbox import Outbox, Told
+from gateline.edge.sockets.places import Engines
 from gateline.edge.sockets.snapshot import Snapshot
 from gateline.policy.reasons import SESSION_MISSING, Reason
 
 DASHBOARD: Final = "/ws/dashboard"
 TOKEN: Final = "gateline.token"  # noqa: S105 # the name of a member of the scope, not a token
+CLIENT: Final = "gateline.client"
 Register = Callable[[socketio.AsyncServer], object]
 
 _MOST_BYTES: Final = 64 * 1024
@@ -61,10 +64,18 @@ class SocketIo:
         """Return how many clients are connected, whatever their transport."""
         return len(self.server.eio.sockets)
 
-    @property
-    def polling(self) -> int:
-        """How many clients are connected without a WebSocket."""
-        return sum(not engine.upgraded for engine in self.server.eio.sockets.values())
+    def engines(self, client: str) -> Engines:
+        """Count those who are connected, and those of them whom this client has."""
+        every: Counter[str] = Counter()
+        own: Counter[str] = Counter()
+        for sid, engine in self.server.eio.sockets.items():
+            kinds = [] if engine.upgraded else ["polling"]
+            if not self._has_joined(sid):
+                kinds.append("newcomers")
+            every.update(kinds)
+            if self._client_of(sid) == client:
+                own.update(kinds)
+        return Engines(every["polling"], every["newcomers"], own["polling"], own["newcomers"])
 
     def knows(self, query: bytes) -> bool:
         """Tell whether a request belongs to a client that is connected already."""
@@ -73,7 +84,7 @@ class SocketIo:
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one WebSocket or one request of a long-polling client.
 
-        The scope holds the token that came with it, if any, as `TOKEN`.
+        The scope holds as `TOKEN` what token came with it, if any, and as `CLIENT` whose it is.
         """
         engine = self._engine(scope["query_string"])
         await self.server.eio.handle_request(scope, receive, send)
@@ -112,6 +123,11 @@ class SocketIo:
             if name == b"sid":
                 return self.server.eio.sockets.get(sid.decode("latin-1"))
         return None
+
+    def _client_of(self, engine_sid: str) -> str | None:
+        scope = self.server.environ.get(engine_sid, {}).get("asgi.scope", {})
+        client: str | None = scope.get(CLIENT)
+        return client
 
     def _has_joined(self, engine_sid: str) -> bool:
         manager = self.server.manager

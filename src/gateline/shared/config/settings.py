@@ -341,10 +341,17 @@ class Settings(Rules):
         "GATELINE_SOCKETIO_TRANSPORTS",
     )
     gateline_max_sockets: Positive = _setting(
-        200,
+        5000,
         "Sockets",
-        "Live connections (WebSocket and Socket.IO) that one worker of the edge holds.",
+        "Live connections (WebSocket and Socket.IO) that one worker of the edge holds; each takes "
+        "up to 190 kB.",
         "GATELINE_MAX_SOCKETS",
+    )
+    gateline_max_sockets_per_client: Positive = _setting(
+        500,
+        "Sockets",
+        "Those of them that one client's address (of IPv6 its /64) may have in one worker.",
+        "GATELINE_MAX_SOCKETS_PER_CLIENT",
     )
     gateline_socket_idle: Seconds = _setting(
         3600,

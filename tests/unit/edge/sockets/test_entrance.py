@@ -109,6 +109,47 @@ def test_open_sockets_are_bounded(
         edge.stop()
 
 
+def test_who_joins_nothing_takes_no_place_from_others(
+    redis_url: str, people: People, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Anonymous Socket.IO handshakes cannot shut the gate for WebSockets, however many come."""
+    environment = edge_environment(redis_url, GATELINE_MAX_SOCKETS="3")
+    edge = RunningEdge(tmp_path_factory.mktemp("besieged-edge"), environment)
+    edge.start()
+    head = bearer(people.log_in("admin").token)
+    try:
+        answers = [edge.get("/socket.io/?EIO=4&transport=polling") for _ in range(60)]
+        assert [one.status for one in answers] == [200] * 50 + [429] * 10
+        assert answers[-1].reason == "too_many_sockets"
+        with Listener(edge.port, **head) as listener:
+            listener.next("hello")
+    finally:
+        edge.stop()
+
+
+def test_one_client_does_not_take_every_place(
+    redis_url: str, people: People, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """GATELINE_MAX_SOCKETS_PER_CLIENT bounds each address."""
+    environment = edge_environment(
+        redis_url, GATELINE_MAX_SOCKETS_PER_CLIENT="2", EDGE_TRUSTED_PROXIES="127.0.0.1"
+    )
+    edge = RunningEdge(tmp_path_factory.mktemp("shared-edge"), environment)
+    edge.start()
+    head = bearer(people.log_in("admin").token)
+    here = {**head, "X-Forwarded-For": "192.0.2.1"}
+    try:
+        with Listener(edge.port, **here) as one, Listener(edge.port, **here) as other:
+            one.next("hello")
+            other.next("hello")
+            assert refusal(edge.port, **here) == (429, "too_many_sockets")
+            with Listener(edge.port, **head, X_Forwarded_For="192.0.2.2") as elsewhere:
+                elsewhere.next("hello")
+        assert wait_until(lambda: _lets_in(edge.port, here), seconds=5)
+    finally:
+        edge.stop()
+
+
 def _lets_in(port: int, head: dict[str, str]) -> bool:
     try:
         with Listener(port, **head):

@@ -15,6 +15,7 @@ from running_edge import RunningEdge
 from socketio.exceptions import ConnectionError as Refused
 
 from gateline.edge.sockets import socket_io as served
+from gateline.edge.sockets.places import Engines
 from gateline.shared.telemetry.keys import LIVE
 
 DASHBOARD = "/ws/dashboard"
@@ -263,10 +264,12 @@ def test_clients_without_a_namespace_are_sent_away(monkeypatch: pytest.MonkeyPat
             "path": "/socket.io/",
             "query_string": b"EIO=4&transport=polling",
             "headers": [],
+            served.CLIENT: "192.0.2.1",
         }
         await server.handle(scope, receive, send)
         assert sent[0]["status"] == 200
-        assert server.polling == 1
+        assert server.engines("192.0.2.1") == Engines(1, 1, 1, 1)
+        assert server.engines("192.0.2.2") == Engines(1, 1, 0, 0)
         sweeping = asyncio.ensure_future(server.run())
         (client,) = server.server.eio.sockets.values()
         async with asyncio.timeout(5):
