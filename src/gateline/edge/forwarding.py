@@ -55,12 +55,13 @@ class Forwarder:
         if upstream is None:
             raise Refused(NO_ROUTE)
         exchange.service = destination.service
+        # Before a place is taken: a client that dawdles must not hold one of the service's.
+        body = None if exchange.body_done else await _body(exchange, route)
         slots = upstream.slots
         if slots is not None:
             await slots.enter()
         try:
             renewal = self._renewer.begin(exchange) if self._renewer is not None else None
-            body = None if exchange.body_done else await _body(exchange, route)
             outgoing = _outgoing(exchange, route, destination, upstream, body)
             if route.mirror is not None:
                 self._mirrors.copy(exchange, route.mirror, outgoing)
@@ -71,6 +72,8 @@ class Forwarder:
                 raise _refusal(error) from error
             finally:
                 exchange.upstream_seconds = perf_counter() - asked
+            if response.body is None and response.is_endless:
+                response.allow_silence(route.stream_idle or upstream.service.stream_idle)
             try:
                 await respond(exchange, response, renewal)
             except AnswerBroken:

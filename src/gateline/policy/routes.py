@@ -84,9 +84,9 @@ class Route:
     identity's user type. With `share_cookie` false the session cookie is not passed on (the bearer
     token is).
 
-    `accept` says where an identity may come from: `session`, `key`, names of issuers. `timeout`
-    (seconds) takes the place of the service's, `cors` of the gateway's. An address in `deny_ips`,
-    or outside of an `allow_ips` that is not empty, is refused.
+    `accept` says where an identity may come from: `session`, `key`, names of issuers. `timeout` and
+    `stream_idle` (seconds) take the place of the service's, `cors` of the gateway's. An address in
+    `deny_ips`, or outside of an `allow_ips` that is not empty, is refused.
     """
 
     name: str
@@ -115,6 +115,7 @@ class Route:
     websocket: bool = True
     encoded_slashes: bool = False
     server_timing: bool = False
+    stream_idle: float | None = None
 
     def destination_for(self, identity: Identity | None) -> Destination | None:
         """Return where this identity's request goes, None when nobody answers it."""

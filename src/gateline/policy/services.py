@@ -133,7 +133,8 @@ class Service:
     `idle_seconds` (how long an unused connection is kept) and `dns_seconds` (how long a resolved
     name is believed) are seconds too. A path that lacks `prefix` gets it. `hash_on` says what
     picks the endpoint under balance `hash`: `client`, `user`, `header:NAME` or `cookie:NAME`.
-    `breaker`, `ejection`, `probe` and `concurrency` None switch that off.
+    `breaker`, `ejection`, `probe` and `concurrency` None switch that off. `stream_idle` is how many
+    seconds an answer of unknown length may be silent once it is under way.
     """
 
     name: str
@@ -153,6 +154,7 @@ class Service:
     max_connections: int = 1024
     idle_seconds: float = 30.0
     dns_seconds: float = 30.0
+    stream_idle: float = 300.0
     app: AppProgram | None = None
 
     @property

@@ -1,13 +1,15 @@
 """What a gateway file makes of a request at the door, by a real edge that reads one."""
 
+import asyncio
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from edge_people import People, edge_environment
 from running_edge import RunningEdge
-from scripted_services import ScriptedServices, answer, hang
+from scripted_services import ScriptedServices, Visit, answer, hang
 
 FILE = """
 [gateway]
@@ -88,6 +90,28 @@ path = "/patient/*"
 service = "shop"
 auth = "none"
 timeout = "300ms"
+
+[[routes]]
+path = "/events/*"
+service = "shop"
+auth = "none"
+timeout = "300ms"
+
+[[routes]]
+path = "/short-events/*"
+service = "shop"
+auth = "none"
+timeout = "300ms"
+stream_idle = "500ms"
+
+[services.narrow]
+url = "{shop}"
+concurrency = {{ limit = 1, queue = 0 }}
+
+[[routes]]
+path = "/narrow/*"
+service = "narrow"
+auth = "none"
 """
 
 APP = (b"Origin", b"https://app.example.org")
@@ -194,6 +218,57 @@ def test_a_route_waits_as_long_as_it_says(
     """Its time-out goes before the service's."""
     services.on("/patient/x", hang)
     assert own_edge.get("/patient/x").reason == "upstream_timeout"
+
+
+async def seldom(visit: Visit) -> None:
+    """Say something each second or so, as a stream of events does."""
+    await visit.send(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n")
+    await visit.send(b"transfer-encoding: chunked\r\n\r\n")
+    for _ in range(2):
+        await visit.send(b"9\r\ndata: 1\n\n\r\n")
+        await asyncio.sleep(0.8)
+    await visit.send(b"0\r\n\r\n")
+
+
+def test_a_stream_may_be_silent_for_longer_than_an_answer_may_take(
+    own_edge: RunningEdge, services: ScriptedServices
+) -> None:
+    """Events further apart than the time-out arrive, unless `stream_idle` allows less."""
+    services.on("/events/x", seldom)
+    services.on("/short-events/x", seldom)
+    whole = own_edge.get("/events/x")
+    assert (whole.whole, whole.body) == (True, b"data: 1\n\n" * 2)
+    torn = own_edge.get("/short-events/x")
+    assert (torn.whole, torn.body) == (False, b"data: 1\n\n")
+
+
+def test_an_answer_of_known_length_may_not_stall(
+    own_edge: RunningEdge, services: ScriptedServices
+) -> None:
+    """It is no stream: when its service falls silent it is broken."""
+
+    async def stall(visit: Visit) -> None:
+        await visit.send(b"HTTP/1.1 200 OK\r\ncontent-length: 200000\r\n\r\n" + b"x" * 100_000)
+        await visit.until_gone()
+
+    services.on("/events/y", stall)
+    started = time.monotonic()
+    assert not own_edge.get("/events/y").whole
+    assert time.monotonic() - started < 3.0
+
+
+def test_who_dawdles_holds_no_place_of_a_service(
+    own_edge: RunningEdge, services: ScriptedServices
+) -> None:
+    """A small body is read before one of the places under `concurrency` is taken."""
+    with own_edge.connect() as slow:
+        slow.send_head("POST", "/narrow/slow", [(b"Content-Length", b"4")])
+        slow.send(b"ab")
+        time.sleep(0.2)
+        assert own_edge.get("/narrow/quick").status == 200
+        slow.send(b"cd")
+        assert slow.read().status == 200
+    assert services.seen("/narrow/slow")[0].body == b"abcd"
 
 
 @pytest.mark.parametrize(

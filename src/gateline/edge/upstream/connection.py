@@ -151,6 +151,12 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
             self._await_more()
 
+    def allow_silence(self, seconds: float) -> None:
+        """Take this for the read time-out of what is under way."""
+        self._read_timeout = seconds
+        if self._transport is not None and self._transport.is_reading():
+            self._await_more()
+
     # What an upload calls
 
     def write(self, *parts: bytes) -> None:

@@ -18,6 +18,9 @@ class Source(Protocol):
     def abort(self) -> None:
         """Close the socket at once."""
 
+    def allow_silence(self, seconds: float) -> None:
+        """Wait this long for more bytes from now on."""
+
 
 class BodyReader:
     """Bytes of a body between the socket that delivers and the task that reads.
@@ -79,6 +82,11 @@ class BodyReader:
             await self._wait()
         return self._take()
 
+    def allow_silence(self, seconds: float) -> None:
+        """Let the source say nothing for this long."""
+        if self._source is not None:
+            self._source.allow_silence(seconds)
+
     def close(self) -> None:
         """Drop the rest of the body, and with it the connection if it is still needed."""
         self._chunks.clear()
@@ -138,6 +146,16 @@ class Response:
         self.body = body
         self._unread = body
         self._reader = reader
+
+    @property
+    def is_endless(self) -> bool:
+        """Tell whether the head does not say how much is to come, as in a stream of events."""
+        return all(name.lower() != b"content-length" for name, _ in self.headers)
+
+    def allow_silence(self, seconds: float) -> None:
+        """Let the rest of the body be silent for this long, in place of the read time-out."""
+        if self._reader is not None:
+            self._reader.allow_silence(seconds)
 
     async def read_chunk(self) -> bytes:
         """Return the next bytes of the body as they come, b"" at its end.

@@ -73,6 +73,7 @@ def route(entry: RouteEntry, name: str, *, takes_sockets: bool = True) -> Route:
         websocket=entry.websocket and takes_sockets,
         encoded_slashes=entry.encoded_slashes,
         server_timing=entry.server_timing,
+        stream_idle=entry.stream_idle,
     )
 
 

@@ -170,6 +170,9 @@ class RouteEntry(Table):
     timeout: fields.Duration | None = setting(
         None, "Time for a request; else the service's.", "30s"
     )
+    stream_idle: fields.Duration | None = setting(
+        None, "How long an answer of unknown length may be silent; else the service's.", "1h"
+    )
     max_body: fields.Size | None = setting(
         None, "Largest request body; else the gateway's.", "50MB"
     )

@@ -116,6 +116,9 @@ class ServiceEntry(Table):
     timeout: fields.Duration | None = setting(
         None, "Time for a request, all attempts included; else UPSTREAM_TIMEOUT, 10 s.", "10s"
     )
+    stream_idle: fields.Duration = setting(
+        300.0, "How long an answer of unknown length, such as a stream of events, may be silent."
+    )
     connect_timeout: fields.Duration = setting(2.0, "Time for a new connection.")
     balance: Literal["least_requests", "round_robin", "hash"] = setting(
         "least_requests", "How a target is chosen: the less busy of two, in turn, or by `hash_on`."

@@ -49,6 +49,7 @@ def service(name: str, entry: ServiceEntry, folder: Path, *, timeout: float) -> 
         max_connections=entry.max_connections,
         idle_seconds=entry.idle,
         dns_seconds=entry.dns_refresh,
+        stream_idle=entry.stream_idle,
         app=each(entry.app, lambda target: _app(target, entry, folder)),
     )
 

@@ -548,6 +548,9 @@ class Socket:
     def abort(self) -> None:
         """Close."""
 
+    def allow_silence(self, seconds: float) -> None:
+        """Wait longer."""
+
 
 def streams(*chunks: bytes, headers: Headers | None = None) -> Any:
     """Return a service's behaviour: an answer in pieces whose length nobody knows."""

@@ -357,6 +357,27 @@ def test_timeout_of_the_body(run: Run, serve: Serve) -> None:
     run(scenario())
 
 
+@pytest.mark.parametrize("paused", [False, True])
+def test_silence_may_be_allowed_to_what_is_under_way(run: Run, serve: Serve, paused: bool) -> None:
+    """It takes the place of the read time-out, until the exchange ends."""
+
+    async def scenario() -> None:
+        async with serve(CHUNKED + b"3\r\nabc\r\n", "hang") as upstream:
+            response = await upstream.send(read_timeout=0.05)
+            if paused:
+                response._reader._source.pause_reading()
+            response.allow_silence(0.3)
+            assert await response.read_chunk() == b"abc"
+            if paused:
+                response._reader._source.resume_reading()
+            started = asyncio.get_running_loop().time()
+            with pytest.raises(UpstreamTimeout):
+                await response.read_chunk()
+            assert asyncio.get_running_loop().time() - started > 0.2
+
+    run(scenario())
+
+
 def test_timeout_of_sending(run: Run, serve: Serve) -> None:
     """An upstream that does not read is told from one that does not answer."""
 

@@ -26,6 +26,9 @@ class Socket:
         """Note it."""
         self.told.append("resume")
 
+    def allow_silence(self, seconds: float) -> None:
+        """Wait longer."""
+
     def abort(self) -> None:
         """Note it."""
         self.told.append("abort")

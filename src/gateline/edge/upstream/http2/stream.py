@@ -209,6 +209,12 @@ class Stream:
         self._paused = True
         self._timer.set(inf)
 
+    def allow_silence(self, seconds: float) -> None:
+        """Take this for the read time-out from now on."""
+        self.read_timeout = seconds
+        if not self.closed:
+            self._await_more()
+
     def resume_reading(self) -> None:
         """Give room again."""
         self._paused = False

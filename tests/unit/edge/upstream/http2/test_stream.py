@@ -232,6 +232,27 @@ def test_cancelling_resets_the_stream_at_once(until: Any) -> None:
     run(scenario())
 
 
+def test_silence_may_be_allowed_to_what_is_under_way() -> None:
+    """It takes the place of the read time-out."""
+
+    async def pausing(visit: Visit) -> None:
+        visit.start(200)
+        await visit.send(b"one")
+        await asyncio.sleep(0.3)
+        await visit.send(b"two", end=True)
+
+    async def scenario() -> None:
+        async with Http2Upstream(pausing) as upstream:
+            response = await upstream.send(read_timeout=0.1)
+            response.allow_silence(5.0)
+            assert await response.read() == b"onetwo"
+            broken = await upstream.send(read_timeout=0.1)
+            with pytest.raises(UpstreamTimeout):
+                await broken.read()
+
+    asyncio.run(scenario())
+
+
 def test_closing_a_body_resets_the_stream(until: Any) -> None:
     """A body that nobody reads to its end stops coming."""
 
