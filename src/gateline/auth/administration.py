@@ -23,6 +23,7 @@ from gateline.auth.models import AuditEvent, Session, User
 from gateline.auth.moments import now
 from gateline.auth.service import create_account, find_user, first_address, hold_user, passwords
 from gateline.auth.sessions import SessionPlace, ending_sessions, find_session
+from gateline.auth.stamps import stamp
 from gateline.policy.identity import USER_TYPES
 from gateline.shared.app import parts
 from gateline.shared.database import db
@@ -99,6 +100,8 @@ def change_account(actor: int, name: str, change: AccountChange) -> User:
             ending.end_all(user, "account_inactive")
         for field, value in values.items():
             setattr(user, field, value)
+        # What a service tells later of an earlier moment must not undo it.
+        stamp(user, values.keys(), now())
         user.updated_at = now()
         audit.record(audit.ACCOUNT_CHANGED, user_id=user.id, fields=sorted(values))
     return user

@@ -26,7 +26,8 @@ class User(Base):
 
     `id` is the one number that every service knows the person by. It comes from the sequence for
     accounts that are made here and from outside for those that another service made first.
-    `password_hash` is empty for an account that cannot log in with a password.
+    `password_hash` is empty for an account that cannot log in with a password. `last_sync` is of
+    the newest message about the account, `field_stamps` tells the same of each field (`stamps`).
     """
 
     __tablename__ = "users"
@@ -52,6 +53,9 @@ class User(Base):
     updated_at: Mapped[datetime]
     last_login_at: Mapped[datetime | None]
     last_sync: Mapped[datetime | None]
+    field_stamps: Mapped[dict[str, str]] = mapped_column(
+        JSONB, default=dict, server_default=text("'{}'::jsonb")
+    )
     sessions_revoked_at: Mapped[datetime | None]
 
     @property

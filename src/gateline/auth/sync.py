@@ -4,8 +4,9 @@ Every operation may be repeated: the second time changes nothing. Messages may a
 one (`last_sync`, `timestamp`) never overwrites what a newer one said, except that ending is final.
 """
 
+from collections.abc import Collection
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 from sqlalchemy import select, update
@@ -26,6 +27,7 @@ from gateline.auth.sessions import (
     new_session,
     open_sessions,
 )
+from gateline.auth.stamps import NAMES, not_older, stamp, stamp_of
 from gateline.policy.reasons import SESSION_INVALID
 from gateline.shared.app import parts
 from gateline.shared.database import db
@@ -38,8 +40,9 @@ USER_NOT_SYNCED: Final = "Failed to sync user data"
 NOT_REVOKED: Final = "Failed to revoke sessions"
 
 _LARGEST_FOREIGN_ID: Final = 2**52
-_NAMES: Final = ("first_name", "last_name")
-_OTHERS: Final = ("profile_picture", "phone", "is_active", "is_email_verified")
+_FIELDS: Final = (*NAMES, "profile_picture", "phone", "is_active", "is_email_verified")
+# What would shut an administrator out, or let somebody else in as one.
+_NOT_OF_ADMINISTRATORS: Final = ("email", "is_active", "is_email_verified")
 
 
 def validate_token(token: str) -> TokenOut:
@@ -69,20 +72,25 @@ def validate_token(token: str) -> TokenOut:
 def sync_user(data: SyncUser) -> bool:
     """Take over what another service knows of an account; False when it is older than ours.
 
-    An unknown id makes an account without a password under that id: services that know people
-    first are legitimate, and the number must be the same everywhere. Deactivation ends all
-    sessions.
+    Of each field the newest value stays (`stamps`), so of two messages about different fields the
+    older one counts too. An unknown id makes an account without a password under that id: services
+    that know people first are legitimate, and the number must be the same everywhere. Deactivation
+    ends all sessions. Administrators are shut, and given another address, by administrators only.
     """
-    stamp = _not_ahead(data.last_sync)
+    moment = _not_ahead(data.last_sync)
     with ending_sessions() as ending:
         user = hold_user(data.id) or _adopt(data)
-        if user.last_sync is not None and stamp < user.last_sync:
+        told = _told(data)
+        fields = not_older(user, told, moment)
+        if not fields and (told or (user.last_sync is not None and moment < user.last_sync)):
             return False
-        if stamp == user.last_sync and _says_what_is(user, data):
+        if _came_before(user, fields, moment) and _says_what_is(user, data, fields):
             return True
         was_active = user.is_active
-        _apply(user, data, stamp)
-        audit.record(audit.USER_SYNCED, user_id=user.id, is_active=user.is_active)
+        _apply(user, data, fields, moment)
+        audit.record(
+            audit.USER_SYNCED, user_id=user.id, is_active=user.is_active, fields=sorted(fields)
+        )
         if not user.is_active:
             ended = ending.end_all(user, "account_inactive")
             if was_active or ended:
@@ -172,38 +180,61 @@ def _adopt(data: SyncUser) -> User:
     return user
 
 
-def _says_what_is(user: User, data: SyncUser) -> bool:
-    """Tell whether a message came before and has been followed: a repeat leaves no trace.
+def _told(data: SyncUser) -> frozenset[str]:
+    """Return the fields of which a message says something."""
+    address = {"email"} if data.email else set()
+    return frozenset(address | (data.model_fields_set & {*_FIELDS}))
+
+
+def _came_before(user: User, fields: Collection[str], moment: datetime) -> bool:
+    stamps = {stamp_of(user, field) for field in fields} or {user.last_sync}
+    return stamps == {moment}
+
+
+def _says_what_is(user: User, data: SyncUser, fields: Collection[str]) -> bool:
+    """Tell whether a message that came before has been followed: a repeat leaves no trace.
 
     Unless it switches off: then sessions may be left that could not be ended the first time.
     """
-    told = data.model_fields_set
     return (
         user.is_active
-        and data.email in ("", user.email)
-        and all((getattr(data, name) or "") == getattr(user, name) for name in told & {*_NAMES})
-        and all(getattr(data, name) == getattr(user, name) for name in told & {*_OTHERS})
         and data.user_type in (None, user.user_type)
+        and all(_value(data, name) == getattr(user, name) for name in fields)
     )
 
 
-def _apply(user: User, data: SyncUser, stamp: datetime) -> None:
+def _value(data: SyncUser, field: str) -> Any:
+    value = getattr(data, field)
+    return value or "" if field in NAMES else value
+
+
+def _apply(user: User, data: SyncUser, fields: frozenset[str], moment: datetime) -> None:
     if data.user_type is not None and data.user_type != user.user_type:
         raise _refusal(USER_NOT_SYNCED, "user_type", "The kind of an account cannot be changed.")
-    if data.email and user.email != data.email:
-        user.email = data.email
+    changed = {name for name in fields if getattr(user, name) != _value(data, name)}
+    if user.user_type == "admin":
+        _refuse_takeover(changed)
+    if "email" in changed:
+        # What an older message says of the address before is no longer of this one.
         user.is_email_verified = False
-    told = data.model_fields_set
-    for name in told.intersection(_NAMES):
-        setattr(user, name, getattr(data, name) or "")
-    for name in told.intersection(_OTHERS):
-        setattr(user, name, getattr(data, name))
+        stamp(user, ["is_email_verified"], moment)
+    for name in fields:
+        setattr(user, name, _value(data, name))
+    stamp(user, fields, moment)
     user.updated_at = now()
-    user.last_sync = stamp
+    user.last_sync = max(moment, user.last_sync or moment)
     try:
         db.session.flush()
     except IntegrityError as error:
         raise _taken(error) from error
+
+
+def _refuse_takeover(changed: Collection[str]) -> None:
+    """Refuse what no service may do to an administrator: a service key is not worth that much."""
+    for name in _NOT_OF_ADMINISTRATORS:
+        if name in changed:
+            sentence = "Only an administrator changes this of an administrator."
+            raise _refusal(USER_NOT_SYNCED, name, sentence)
 
 
 def _taken(error: IntegrityError) -> ApiError:

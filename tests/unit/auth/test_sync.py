@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import func, select
 
+from gateline.auth.admin_schemas import AccountChange
+from gateline.auth.administration import change_account
 from gateline.auth.models import AuditEvent, Session, User
 from gateline.auth.service import create_account
 from gateline.shared.app import parts
@@ -335,11 +337,92 @@ def test_stale_user_message_does_not_overwrite(
     """A message older than the last one is acknowledged and changes nothing."""
     who = person()
     base = {"id": who.id, "email": who.email}
-    call("sync-user", {**base, "first_name": "New", "last_sync": "2024-02-01T00:00:00Z"})
+    new = {"first_name": "New", "is_active": True, "last_sync": "2024-02-01T00:00:00Z"}
+    call("sync-user", {**base, **new})
     stale = {**base, "first_name": "Old", "is_active": False, "last_sync": "2024-01-01T00:00:00Z"}
     assert call("sync-user", stale).json == {"status": "success"}
     user = account(who.id)
     assert (user.first_name, user.is_active) == ("New", True)
+
+
+def test_an_older_message_about_another_field_is_not_lost(
+    call: Callable[..., Any], person: Callable[..., Person]
+) -> None:
+    """Each field has a stamp of its own, in whatever order messages arrive (a lost update)."""
+    who = person()
+    newer = {"id": who.id, "first_name": "New", "last_sync": "2024-02-01T00:00:00Z"}
+    older = {"id": who.id, "phone": "+34123456", "last_sync": "2024-01-01T00:00:00Z"}
+    both = {**older, "first_name": "Old", "last_name": "Sol"}
+    for message in (newer, older, both):
+        assert call("sync-user", message).json == {"status": "success"}
+    user = account(who.id)
+    assert (user.first_name, user.last_name, user.phone) == ("New", "Sol", "+34123456")
+    assert user.last_sync == datetime(2024, 2, 1, tzinfo=UTC)
+    oldest = {"id": who.id, "phone": None, "last_sync": "2023-01-01T00:00:00Z"}
+    assert call("sync-user", oldest).json == {"status": "success"}
+    assert account(who.id).phone == "+34123456"
+
+
+def test_an_older_message_does_not_verify_a_newer_address(
+    call: Callable[..., Any], person: Callable[..., Person]
+) -> None:
+    """What was verified then was the address before."""
+    who, email = person(), f"moved-{uuid.uuid4().hex}@example.com"
+    call("sync-user", {"id": who.id, "email": email, "last_sync": "2024-02-01T00:00:00Z"})
+    verified = {"id": who.id, "is_email_verified": True}
+    call("sync-user", {**verified, "last_sync": "2024-01-01T00:00:00Z"})
+    assert not account(who.id).is_email_verified
+    call("sync-user", {**verified, "last_sync": "2024-03-01T00:00:00Z"})
+    assert account(who.id).is_email_verified
+
+
+def test_what_an_administrator_changed_is_not_undone_by_an_older_message(
+    call: Callable[..., Any], person: Callable[..., Person]
+) -> None:
+    """A message that was held up elsewhere is older than the change here."""
+    who, moment = person(), at(seconds=-5)
+    change = AccountChange(is_active=False, phone="+34999999")
+    change_account(0, f"id:{who.id}", change)
+    late = {"id": who.id, "is_active": True, "phone": "+34111111", "first_name": "Eva"}
+    assert call("sync-user", {**late, "last_sync": moment}).status_code == 200
+    user = account(who.id)
+    assert (user.is_active, user.phone, user.first_name) == (False, "+34999999", "Eva")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("is_active", False), ("email", "taken-over@example.org"), ("is_email_verified", False)],
+)
+def test_no_service_takes_an_administrator_over(
+    call: Callable[..., Any], person: Callable[..., Person], field: str, value: object
+) -> None:
+    """A service key neither shuts an administrator out nor moves the account's address."""
+    admin = person(user_type="admin", verified=True)
+    told = {"id": admin.id, "first_name": "Eva", field: value}
+    refused = call("sync-user", told)
+    assert (refused.status_code, refused.json["error"]) == (400, "Failed to sync user data")
+    assert list(refused.json["details"]["fields"]) == [field]
+    bulk = call("sync-users", {"users": [told]}).json
+    assert (bulk["status"], bulk["results"][0]["status"]) == ("partial", "error")
+    user = account(admin.id)
+    assert (user.first_name, user.is_active, user.email) == ("", True, admin.email)
+    assert user.is_email_verified
+
+
+def test_a_service_may_say_what_is_of_an_administrator(
+    call: Callable[..., Any], person: Callable[..., Person]
+) -> None:
+    """A name may change, the rest be told as it is; the audit trail names who told what."""
+    admin = person(user_type="admin", verified=True)
+    told = {"id": admin.id, "email": admin.email, "is_active": True, "is_email_verified": True}
+    assert call("sync-user", {**told, "first_name": "Eva"}).status_code == 200
+    assert account(admin.id).first_name == "Eva"
+    wanted = select(AuditEvent).where(
+        AuditEvent.user_id == admin.id, AuditEvent.event == "user_synced"
+    )
+    event = db.session.scalars(wanted).one()
+    assert event.actor == "service:flask"
+    assert event.details["fields"] == ["email", "first_name", "is_active", "is_email_verified"]
 
 
 def test_message_from_the_future_does_not_shut_out_later_ones(
