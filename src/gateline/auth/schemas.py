@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
+from gateline.shared.config.checks import USER_NAME
 from gateline.shared.schemas.base import EmailAddress, ErrorBody, Schema, Timestamp, UserId
 
 PASSWORD_LENGTH: Final = 8
@@ -26,7 +27,7 @@ NewPassword = Annotated[
     StringConstraints(strip_whitespace=False, min_length=PASSWORD_LENGTH, max_length=_PASSWORD_MAX),
 ]
 Name = Annotated[str, StringConstraints(max_length=100)]
-UserName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{1,62}$")]
+UserName = Annotated[str, StringConstraints(pattern=USER_NAME)]
 Phone = Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()./-]{3,32}$")]
 Token = Annotated[str, StringConstraints(min_length=1, max_length=8192)]
 

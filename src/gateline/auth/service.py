@@ -19,7 +19,7 @@ from gateline.auth.moments import now
 from gateline.auth.passwords import Passwords
 from gateline.policy.identity import USER_TYPES
 from gateline.policy.reasons import ACCOUNT_INACTIVE, CREDENTIALS_INVALID, WRONG_USER_TYPE
-from gateline.shared.config import Settings
+from gateline.shared.config import ConfigError, Problem, Settings
 from gateline.shared.database import db, transaction_context
 from gateline.shared.errors import ApiError, Conflict, ValidationFailed
 
@@ -90,22 +90,53 @@ def create_account(
 def ensure_first_admin(settings: Settings) -> User | None:
     """Make the administrator that ADMIN_USERNAME and ADMIN_PASSWORD name, once.
 
-    An account of that name is left as it is: the settings make the first password, they do not
-    reset it. Returns None when the settings name nobody.
+    An administrator of that name is left as it is: the settings make the first password, they do
+    not reset it. Returns None when the settings name no password. Raises ConfigError when the name
+    is that of an account that is no administrator, or its first address somebody else's.
     """
     name, password = settings.admin_username, settings.admin_password
     if not name or not password:
         return None
-    existing = find_user(name)
-    if existing is not None:
-        return existing
+    return (
+        _administrator_named(name)
+        or _make_administrator(name, password)
+        or _administrator_named(name)
+    )
+
+
+def make_up_first_admin(settings: Settings, password: str) -> bool:
+    """Make the administrator of ADMIN_USERNAME with a password made up for it.
+
+    Only where there is no administrator at all; tells whether it was so. Raises as
+    `ensure_first_admin` does.
+    """
+    administrators = select(User.id).where(User.user_type == "admin")
+    if db.session.scalars(administrators.limit(1)).one_or_none() is not None:
+        return False
+    if _administrator_named(settings.admin_username) is not None:
+        return False
+    return _make_administrator(settings.admin_username, password) is not None
+
+
+def _administrator_named(name: str) -> User | None:
+    user = find_user(name)
+    if user is not None and user.user_type != "admin":
+        message = f"is the name of an account that is no administrator ({user.user_type})"
+        raise ConfigError([Problem("ADMIN_USERNAME", f"{message}: choose another one")])
+    return user
+
+
+def _make_administrator(name: str, password: str) -> User | None:
+    """Return the new administrator, None when another process was faster."""
+    address = first_address(name)
     username = None if "@" in name else name
     try:
-        return create_account(
-            first_address(name), password, "admin", username=username, verified=True
-        )
-    except Conflict:  # another process was faster, or the address belongs to somebody else
-        return find_user(name)
+        return create_account(address, password, "admin", username=username, verified=True)
+    except Conflict:
+        if _administrator_named(name) is not None:
+            return None
+        message = f"needs the address {address}, which another account has: choose another name"
+        raise ConfigError([Problem("ADMIN_USERNAME", message)]) from None
 
 
 def first_address(name: str) -> str:

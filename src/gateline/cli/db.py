@@ -25,6 +25,7 @@ def upgrade(service: str | None, revision: str) -> None:
     """Upgrade to REVISION (default: the newest).
 
     With ADMIN_PASSWORD set, the first administrator is made when the accounts have no such one.
+    Without it, where there is no administrator at all, a password is made up and printed this once.
     """
     chosen = _migrations(service, revision, "head")
     url = _database_url()
@@ -65,7 +66,9 @@ def _make_first_admin() -> None:
     from gateline.local.preparation import make_first_admin
     from gateline.shared.config import Settings
 
-    make_first_admin(Settings.load())
+    made = make_first_admin(Settings.load())
+    if made is not None:
+        click.echo(str(made))
 
 
 def _migrations(service: str | None, *revision: str) -> "dict[str, Migrations]":

@@ -36,7 +36,7 @@ class Prepared:
 
 async def prepare_database(plan: Plan, console: Console, shared: Mapping[str, str]) -> Prepared:
     """Migrate and load sample accounts and data where needed; raise LocalError when it fails."""
-    from gateline.local.preparation import read_mark
+    from gateline.local.preparation import FirstAdmin, read_mark
 
     if not plan.gateway.platform:
         return Prepared({}, "")
@@ -53,6 +53,9 @@ async def prepare_database(plan: Plan, console: Console, shared: Mapping[str, st
         "samples": plan.gateway.samples,
     }
     done = await _run(request, console, shared)
+    if done["admin"] is not None:
+        # At once: should another part not start, nobody would ever see it.
+        console.say(str(FirstAdmin(**done["admin"])))
     made = {email: passwords[email] for email in done["made"]}
     return Prepared(made, _PASSWORDS_NEW) if made and not chosen else Prepared({}, note)
 

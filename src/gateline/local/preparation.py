@@ -7,11 +7,12 @@ stays small: it reads one JSON object from standard input and prints one with wh
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import psycopg
 
-from gateline.local.sample_accounts import CUSTOMER, SampleAccount
+from gateline.local.sample_accounts import CUSTOMER, SampleAccount, new_password
 from gateline.local.schemas import all_migrations
 from gateline.shared.config import Settings
 
@@ -26,22 +27,47 @@ def main() -> None:
         connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
         for migrations in all_migrations(samples=request["samples"]).values():
             migrations.upgrade(settings.database_url)
-        make_first_admin(settings)
+        # The sample accounts bring an administrator.
+        wanted = settings.admin_password or not request["passwords"]
+        admin = make_first_admin(settings) if wanted else None
         made = load_sample_data(
             settings, request["passwords"], reset=request["reset"], samples=request["samples"]
         )
         write_mark(connection, request["mark"])
-    json.dump({"made": made}, sys.stdout)
+    json.dump({"made": made, "admin": asdict(admin) if admin else None}, sys.stdout)
 
 
-def make_first_admin(settings: Settings) -> None:
-    """Make the administrator that ADMIN_USERNAME and ADMIN_PASSWORD name, if there is none yet."""
+@dataclass(frozen=True, slots=True)
+class FirstAdmin:
+    """An administrator that was just made, with a password that is told this once."""
+
+    name: str
+    password: str
+
+    def __str__(self) -> str:
+        """Tell a person."""
+        return (
+            f"There was no administrator: made {self.name} with the password {self.password}\n"
+            "It is shown this once: only its hash is kept. Log in at /admin and change it."
+        )
+
+
+def make_first_admin(settings: Settings) -> FirstAdmin | None:
+    """Make the administrator that ADMIN_USERNAME and ADMIN_PASSWORD name, if there is none yet.
+
+    Without ADMIN_PASSWORD a password is made up, but only while there is no administrator of any
+    name; only then something is returned, to be shown to a person. Raises ConfigError.
+    """
     from gateline import auth
     from gateline.auth import service
 
-    if settings.admin_password:
-        with auth.create_app(settings).app_context():
+    with auth.create_app(settings).app_context():
+        if settings.admin_password:
             service.ensure_first_admin(settings)
+            return None
+        password = new_password()
+        made = service.make_up_first_admin(settings, password)
+        return FirstAdmin(settings.admin_username, password) if made else None
 
 
 def load_sample_data(

@@ -28,9 +28,10 @@ EMAILS: Final = tuple(
 
 def new_passwords(chosen: str | None) -> Mapping[str, str]:
     """Return a password for each sample account: the chosen one, else one of its own."""
-    return MappingProxyType({email: chosen or _password() for email in EMAILS})
+    return MappingProxyType({email: chosen or new_password() for email in EMAILS})
 
 
-def _password() -> str:
+def new_password() -> str:
+    """Return a password that nobody knows, fit to be read off a screen."""
     groups = ("".join(secrets.choice(_ALPHABET) for _ in range(4)) for _ in range(4))
     return "-".join(groups)

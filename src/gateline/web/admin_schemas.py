@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
+from gateline.shared.config.checks import USER_NAME
 from gateline.shared.schemas.base import EmailAddress, PageQuery, Schema, Timestamp
 from gateline.web.schemas import AccountOut, PartFailure
 
@@ -18,7 +19,7 @@ NewPassword = Annotated[
     str, StringConstraints(strip_whitespace=False, min_length=8, max_length=256)
 ]
 Name = Annotated[str, StringConstraints(max_length=100)]
-UserName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{1,62}$")]
+UserName = Annotated[str, StringConstraints(pattern=USER_NAME)]
 Phone = Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()./-]{3,32}$")]
 AccountName = Annotated[str, StringConstraints(min_length=1, max_length=254)]
 """How an account is named: user name, e-mail address or `id:123`."""

@@ -99,9 +99,13 @@ def test_a_chosen_password_reaches_accounts_that_exist(prepare: Prepare, url: st
 
 
 def test_without_passwords_there_is_no_sample_data(prepare: Prepare, url: str) -> None:
-    """Production gets its schemas and nothing else."""
+    """Production gets its schemas and an administrator to begin with, once, and nothing else."""
     assert prepare({}) == []
-    assert _rows(url, "SELECT count(*) FROM auth.users") == [(0,)]
+    accounts = "SELECT username, user_type, password_hash FROM auth.users"
+    before = _rows(url, accounts)
+    assert [row[:2] for row in before] == [("admin", "admin")]
+    assert prepare({}, mark="second") == []
+    assert _rows(url, accounts) == before
     assert _rows(url, "SELECT count(*) FROM clinic.patients") == [(0,)]
 
 

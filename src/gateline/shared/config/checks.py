@@ -9,11 +9,15 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from pydantic.networks import validate_email
+
 from gateline.policy.clients import Network
 from gateline.policy.limits import Limit
 
 MIN_SECRET_BYTES: Final = 32
 MIN_PASSWORD_CHARACTERS: Final = 12
+USER_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{1,62}$"
+"""What a user name looks like, wherever one is taken."""
 HOW_TO_MAKE_ONE: Final = (
     'make one with: python -c "import secrets; print(secrets.token_urlsafe(48))"'
 )
@@ -26,6 +30,7 @@ _PLACEHOLDER: Final = re.compile(
     re.IGNORECASE,
 )
 _HOST: Final = re.compile(r"(\*\.|\.)?[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]+\]|\*")
+_USER_NAME: Final = re.compile(USER_NAME)
 _KEY_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
@@ -57,6 +62,21 @@ def password_weakness(password: str) -> str | None:
             "in production"
         )
     return None
+
+
+def user_name_or_address(value: str) -> str:
+    """Accept what a login takes as a name: a user name, or an e-mail address."""
+    if "@" in value:
+        try:
+            return validate_email(value)[1].lower()
+        except ValueError:
+            raise ValueError("must be a user name or an e-mail address") from None
+    if not _USER_NAME.fullmatch(value):
+        raise ValueError(
+            "must be a user name of 2 to 63 letters, digits and . _ - (a letter or digit first), "
+            "or an e-mail address"
+        )
+    return value
 
 
 def database_url(value: str) -> str:

@@ -116,6 +116,11 @@ class Rules(BaseSettings):
     def _service_key(cls, value: str, info: ValidationInfo) -> str:
         return _checked_secret(value, info) if value else value
 
+    @field_validator("admin_username", check_fields=False)
+    @classmethod
+    def _admin_username(cls, value: str) -> str:
+        return checks.user_name_or_address(value)
+
     @field_validator("admin_password", check_fields=False)
     @classmethod
     def _admin_password(cls, value: str, info: ValidationInfo) -> str:

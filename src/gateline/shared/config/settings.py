@@ -361,10 +361,18 @@ class Settings(Rules):
     )
 
     admin_username: str = _setting(
-        "admin", "Accounts", "User name of the first administrator.", "ADMIN_USERNAME"
+        "admin",
+        "Accounts",
+        "User name, or e-mail address, of the first administrator.",
+        "ADMIN_USERNAME",
     )
     admin_password: str = _setting(
-        "", "Accounts", "Password of the first administrator.", "ADMIN_PASSWORD", secret=True
+        "",
+        "Accounts",
+        "Password of the first administrator. Without one, where there is no administrator at all, "
+        "it is made up and printed once.",
+        "ADMIN_PASSWORD",
+        secret=True,
     )
     gateline_sample_password: str = _setting(
         "",

@@ -108,3 +108,16 @@ def test_named_urls_are_pairs(pair: str) -> None:
     )
     with pytest.raises(ValueError, match="name=url"):
         checks.named_urls([pair])
+
+
+@pytest.mark.parametrize("name", ["admin", "a.b-c_9", "Root@Example.org"])
+def test_an_administrator_is_called_what_a_login_takes(name: str) -> None:
+    """A user name or an e-mail address."""
+    assert checks.user_name_or_address(name).lower() == name.lower()
+
+
+@pytest.mark.parametrize("name", ["", "a", "the boss", "-boss", "b" * 64, "boss@", "né", "boss\n"])
+def test_a_name_that_cannot_log_in_is_no_administrators(name: str) -> None:
+    """Nobody could ever use the account."""
+    with pytest.raises(ValueError, match="user name"):
+        checks.user_name_or_address(name)
