@@ -28,8 +28,7 @@ from gateline.api.outbox import QUEUE, SYNC_USER
 from gateline.policy.retries import RetryPolicy
 from gateline.shared.app import build_app
 from gateline.shared.auth_client import BULK_LIMIT, AuthClient
-from gateline.shared.config import ConfigError, Settings
-from gateline.shared.config.problems import Problem
+from gateline.shared.config import Settings
 from gateline.shared.database import connect_args
 from gateline.shared.probe_server import probe_server
 
@@ -54,7 +53,7 @@ def serve(host: str, port: int, *, drain_seconds: float) -> None:
 
     Raises ConfigError when it is not told where auth is.
     """
-    settings = Settings.load()
+    settings = Settings.load(service="jobs")
     client = _client(settings)
     health = build_app(__name__, service="jobs", settings=settings)
     logging.getLogger("procrastinate").setLevel(logging.WARNING)
@@ -65,13 +64,6 @@ def serve(host: str, port: int, *, drain_seconds: float) -> None:
 
 
 def _client(settings: Settings) -> AuthClient:
-    needed = {
-        "JWT_SERVICE_URL": settings.jwt_service_url,
-        "SERVICE_KEY": settings.service_key,
-    }
-    missing = [Problem(name, "is needed to call auth") for name in needed if not needed[name]]
-    if missing:
-        raise ConfigError(missing)
     # Delivery repeats by itself; a call takes as long as a hundred accounts may.
     return AuthClient(
         str(settings.jwt_service_url),

@@ -3,12 +3,16 @@
 import contextlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gateline.policy.services import AppProgram
+    from gateline.shared.config import Settings
+    from gateline.shared.gateway import GatewayPlan
 
 _THREADS = 16
 
@@ -65,7 +69,6 @@ def serve(
     from gateline.local.services import SERVICES, service_named
     from gateline.local.serving import SUPERVISED, Listen, serve
     from gateline.shared.config import Settings
-    from gateline.shared.gateway import load_plan
     from gateline.shared.gateway.last_good import kept_for_workers
 
     if name not in SERVICES and (app := _app_named(name, config)) is not None:
@@ -78,8 +81,11 @@ def serve(
         os.environ.setdefault("GATELINE_SOCKETIO_TRANSPORTS", "websocket")
     if config is not None:  # the workers read it as well
         os.environ["GATELINE_CONFIG"] = str(config.absolute())
-    settings = Settings.load(flask_host=host, flask_port=port)
-    plan = load_plan(settings) if service.name == "edge" else None
+    told: dict[str, Any] = {"flask_host": host, "flask_port": port}
+    if service.name == "edge":
+        settings, plan = _edge_settings(told)
+    else:
+        settings, plan = Settings.load(service=service.name, **told), None
     # FLASK_PORT has one default for all; a service that nobody gave a port keeps off the edge's.
     named = "flask_port" in settings.model_fields_set
     listen = Listen(
@@ -96,6 +102,23 @@ def serve(
         if plan is not None:
             stack.enter_context(kept_for_workers(os.environ))
         serve(service, listen)
+
+
+def _edge_settings(told: "Mapping[str, Any]") -> "tuple[Settings, GatewayPlan]":
+    """Return the settings and the plan; raise ConfigError naming everything that is missing.
+
+    An edge before a team's own services alone needs nothing of the platform's.
+    """
+    from gateline.shared.config import ConfigError, Settings
+    from gateline.shared.gateway import load_plan
+
+    try:
+        plan = load_plan(Settings.load(**told))
+    except ConfigError:
+        Settings.load(service="edge", **told)  # tells what else is wrong
+        raise
+    service = "edge" if plan.platform else None
+    return Settings.load(service=service, **told), plan
 
 
 def _app_named(name: str, config: Path | None) -> "AppProgram | None":

@@ -24,7 +24,7 @@ __all__ = ["create_app"]
 
 def create_app(settings: Settings | None = None) -> Flask:
     """Build the web service: `flask --app gateline.web run` or any WSGI server."""
-    settings = settings or Settings.load()
+    settings = settings or Settings.load(service="web")
     plan = plan_of_file(settings)
     if plan is not None:
         settings = with_plan(settings, plan)

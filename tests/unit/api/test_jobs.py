@@ -158,7 +158,7 @@ def test_a_worker_needs_to_know_where_auth_is(database_url: str) -> None:
         "database_url": database_url,
     }
     with pytest.raises(ConfigError) as caught:
-        jobs._client(Settings.load({}, **values))
+        Settings.load({}, service="jobs", **values)
     assert all(name in str(caught.value) for name in ("JWT_SERVICE_URL", "SERVICE_KEY"))
 
 

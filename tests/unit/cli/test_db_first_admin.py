@@ -27,6 +27,7 @@ def environment(
         "ALLOWED_HOSTS": "localhost",
         "DATABASE_URL": postgres.create_database(f"admin_{abs(hash(request.node.name)) % 10**9}"),
         "REDIS_URL": redis_url,
+        "LOGIN_RATE_LIMIT": "100000/minute",
     }
     for name, value in found.items():
         monkeypatch.setenv(name, value)
@@ -80,6 +81,7 @@ def test_upgrade_makes_the_first_administrator_once(
         "SECRET_KEY": "a-secret-for-tests-of-at-least-32-bytes",
         "DATABASE_URL": postgres.create_database("first_admin"),
         "REDIS_URL": redis_url,
+        "LOGIN_RATE_LIMIT": "100000/minute",
         "ADMIN_USERNAME": "chief",
         "ADMIN_PASSWORD": "a long first password",
     }

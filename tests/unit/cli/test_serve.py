@@ -1,6 +1,7 @@
 """`gateline serve`: what it makes of options and settings."""
 
 import os
+import secrets
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from gateline.local import app_server, serving
 from gateline.local.services import ServiceProgram
 from gateline.local.serving import Listen
 from gateline.policy.services import AppProgram
+from gateline.shared.config import ConfigError
 
 Served = list[tuple[str, Listen]]
 
@@ -21,7 +23,7 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Served:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", "postgresql://u@127.0.0.1:1/none")
     monkeypatch.setenv("SECRET_KEY", "a-secret-for-tests-of-at-least-32-bytes")
-    for name in ("FLASK_HOST", "FLASK_PORT", "GATELINE_SOCKETIO_TRANSPORTS"):
+    for name in ("FLASK_HOST", "FLASK_PORT", "GATELINE_CONFIG", "GATELINE_SOCKETIO_TRANSPORTS"):
         monkeypatch.setenv(name, "as before, in the end")
         monkeypatch.delenv(name)
     calls: Served = []
@@ -40,6 +42,34 @@ def test_without_a_port_the_edge_has_8000_and_the_others_5000(
     """The documented defaults."""
     assert CliRunner().invoke(serve, [name]).exit_code == 0
     assert served == [(name, Listen("127.0.0.1", port))]
+
+
+@pytest.mark.parametrize("name", ["edge", "web", "jobs"])
+def test_production_names_everything_that_is_missing(
+    served: Served, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Not the common settings first and those of the service once they are mended."""
+    monkeypatch.setenv("FLASK_ENV", "production")
+    error = CliRunner().invoke(serve, [name]).exception
+    assert isinstance(error, ConfigError)
+    named = {problem.variable for problem in error.problems}
+    assert named >= {"ALLOWED_HOSTS", "JWT_SERVICE_URL", "SERVICE_KEY"}
+    assert served == []
+
+
+@pytest.mark.parametrize("platform", [True, False])
+def test_an_edge_before_a_teams_own_services_needs_no_key(
+    served: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, platform: bool
+) -> None:
+    """Where the file leaves the platform out, there is no auth to call."""
+    monkeypatch.setenv("FLASK_ENV", "production")
+    monkeypatch.setenv("ALLOWED_HOSTS", "localhost")
+    monkeypatch.setenv("SECRET_KEY", secrets.token_urlsafe(48))
+    file = tmp_path / "gateline.toml"
+    file.write_text(f"[gateway]\nplatform = {str(platform).lower()}\n")
+    error = CliRunner().invoke(serve, ["edge", "--config", str(file)]).exception
+    assert isinstance(error, ConfigError) is platform
+    assert [name for name, _ in served] == ([] if platform else ["edge"])
 
 
 def test_the_environment_names_host_and_port(

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from gateline.shared.config import layers
 from gateline.shared.config.problems import ConfigError, Problem
+from gateline.shared.config.required import missing_fields
 from gateline.shared.config.rules import (
     Addresses,
     Limited,
@@ -400,13 +401,15 @@ class Settings(Rules):
         environ: Mapping[str, str] | None = None,
         *,
         folder: Path | None = None,
+        service: str | None = None,
         **overrides: Any,
     ) -> Self:
         """Gather and check the settings; raise ConfigError listing everything that is wrong.
 
         Precedence: `overrides` (None counts as not given), `environ` (default: the process's),
         then in `folder` (default: the working folder) `.env`, class `Config` of `config.py` and,
-        outside production, what `gateline up` wrote to `<data folder>/env`.
+        outside production, what `gateline up` wrote to `<data folder>/env`. With `service` what
+        that one cannot do without (`required`) must be there as well.
         """
         known = {name: variables_of(name) for name in cls.model_fields}
         try:
@@ -416,11 +419,17 @@ class Settings(Rules):
                 folder or Path.cwd(),
                 overrides,
             )
-            return cls(**values)
         except layers.UnreadableLayer as error:
             raise ConfigError([Problem("settings", str(error))]) from error
+        missing = missing_fields(service, values)
+        lacking = [Problem(variables_of(field)[0], why) for field, why in missing.items()]
+        try:
+            settings = cls(**values)
         except ValidationError as error:
-            raise ConfigError(_problems(error)) from None
+            raise ConfigError([*_problems(error), *lacking]) from None
+        if lacking:
+            raise ConfigError(lacking)
+        return settings
 
     @property
     def production(self) -> bool:
