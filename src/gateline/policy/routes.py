@@ -57,7 +57,8 @@ class Redirect:
             target = target.replace(f"{{{name}}}", value)
         if not query:
             return target
-        return f"{target}{'&' if '?' in target else '?'}{query}"
+        place, mark, fragment = target.partition("#")
+        return f"{place}{'&' if '?' in place else '?'}{query}{mark}{fragment}"
 
 
 @dataclass(frozen=True, slots=True)

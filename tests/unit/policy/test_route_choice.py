@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from gateline.policy.routes import (
     Destination,
     HeaderMatch,
+    Match,
     Redirect,
     Route,
     RouteTable,
@@ -160,6 +161,15 @@ def test_a_redirect_keeps_the_slash_at_the_end(asked: str, location: str) -> Non
 
     assert route.redirect is not None
     assert route.redirect.location(match) == location
+
+
+@pytest.mark.parametrize(
+    ("to", "location"),
+    [("/new#part", "/new?b=2#part"), ("/new?a=1#part", "/new?a=1&b=2#part"), ("/new", "/new?b=2")],
+)
+def test_the_query_of_a_redirect_comes_before_its_fragment(to: str, location: str) -> None:
+    """Behind the fragment nobody would see it (RFC 3986, section 3)."""
+    assert Redirect(to).location(Match(None), "b=2") == location
 
 
 def test_a_stripped_path_is_never_empty() -> None:
