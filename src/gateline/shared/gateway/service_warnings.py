@@ -24,6 +24,12 @@ def check_service(checked: Checked, name: str, entry: ServiceEntry) -> None:
                 )
     else:
         _check_module(checked, at, entry, entry.app)
+    if entry.app is not None and entry.protocol == "http2":
+        checked.doubtful(
+            (*at, "protocol"),
+            "is not what `gateline up` serves apps over: that is HTTP/1.1",
+            "take it out",
+        )
     if "hash_on" in written and entry.balance != "hash":
         checked.doubtful((*at, "hash_on"), "means nothing here", 'write balance = "hash"')
     _check_addresses(checked, at, entry)

@@ -33,7 +33,7 @@ def check(checked: Checked) -> None:
         check_service(checked, name, service)
     roles = _known_roles(checked)
     for (index, entry), route in zip(checked.routes.items(), checked.built, strict=True):
-        _check_route(checked, ("routes", index), entry)
+        _check_route(checked, ("routes", index), entry, route)
         _check_roles(checked, ("routes", index, "roles"), entry, roles)
         _check_hosts(checked, index, route)
     _check_reach(checked)
@@ -54,7 +54,7 @@ def _check_gateway(checked: Checked) -> None:
         checked.doubtful((), "has neither services nor routes", "make a start by `gateline init`")
 
 
-def _check_route(checked: Checked, at: Location, entry: RouteEntry) -> None:
+def _check_route(checked: Checked, at: Location, entry: RouteEntry, route: Route) -> None:
     written = entry.model_fields_set
     if entry.auth == "none":
         for setting in ("roles", "accept"):
@@ -73,12 +73,14 @@ def _check_route(checked: Checked, at: Location, entry: RouteEntry) -> None:
             (*at, "auth"), "nobody can log in without the platform", 'write auth = "none"'
         )
     _check_path(checked, at, entry)
-    _check_issuers(checked, at, entry)
+    if entry.auth != "none":
+        _check_identities(checked, at, entry)
+        _check_issuers(checked, at, entry)
     if entry.redirect is not None:
         for setting in _NEEDS_SERVICE:
             if setting in written and getattr(entry, setting):
                 checked.doubtful((*at, setting), "means nothing for a redirect", "take it out")
-    _check_door(checked, at, entry)
+    _check_door(checked, at, entry, route)
 
 
 def _check_path(checked: Checked, at: Location, entry: RouteEntry) -> None:
@@ -111,11 +113,26 @@ def _check_path(checked: Checked, at: Location, entry: RouteEntry) -> None:
         )
 
 
+def _check_identities(checked: Checked, at: Location, entry: RouteEntry) -> None:
+    if "key" in entry.accept and not checked.api_keys:
+        checked.doubtful(
+            (*at, "accept", entry.accept.index("key")),
+            "there are no keys",
+            "make one with `gateline key new NAME`, or take it out",
+        )
+    if entry.auth == "optional" and entry.roles:
+        checked.doubtful(
+            (*at, "auth"),
+            "lets nobody in who is not known: there are roles",
+            'write auth = "session", or take roles out',
+        )
+
+
 def _check_issuers(checked: Checked, at: Location, entry: RouteEntry) -> None:
     """Note issuers of one name for their tokens: the first that a route accepts gets them all."""
     seen: dict[str, str] = {}
     for name, issuer in checked.issuers.items():
-        if name not in entry.accept or entry.auth == "none":
+        if name not in entry.accept:
             continue
         first = seen.setdefault(issuer.issuer, name)
         if first != name:
@@ -126,7 +143,16 @@ def _check_issuers(checked: Checked, at: Location, entry: RouteEntry) -> None:
             )
 
 
-def _check_door(checked: Checked, at: Location, entry: RouteEntry) -> None:
+def _shuts_out_all(route: Route) -> bool:
+    """Tell whether every network that may come is in one that may not."""
+    denied = route.deny_ips
+    return bool(route.allow_ips) and all(
+        any(one.network_address in other and one.prefixlen >= other.prefixlen for other in denied)
+        for one in route.allow_ips
+    )
+
+
+def _check_door(checked: Checked, at: Location, entry: RouteEntry, route: Route) -> None:
     if entry.cors is not None and entry.cors.credentials and "*" in entry.cors.origins:
         checked.doubtful(
             (*at, "cors", "credentials"),
@@ -143,7 +169,7 @@ def _check_door(checked: Checked, at: Location, entry: RouteEntry) -> None:
             "is longer than most",
             f"write at most {entry.cache.most:g}",
         )
-    if _EVERYBODY & set(entry.deny_ips):
+    if _EVERYBODY & set(entry.deny_ips) or _shuts_out_all(route):
         checked.doubtful((*at, "deny_ips"), "shuts everybody out", "take the route out instead")
 
 

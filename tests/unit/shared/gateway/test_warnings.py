@@ -122,6 +122,30 @@ DOUBTS = {
         "the platform's own /* (pages)",
         "another path",
     ),
+    "HTTP/2 to an app": Doubt(
+        f"[services.shop]\napp = 'flask:Flask'\nprotocol = 'http2'\n{ROUTE}",
+        "services.shop.protocol",
+        "HTTP/1.1",
+        "take it out",
+    ),
+    "keys that nobody has": Doubt(
+        f"{SHOP}{ROUTE}accept = ['session', 'key']",
+        "routes[1].accept[2]",
+        "there are no keys",
+        "gateline key new",
+    ),
+    "roles for anybody": Doubt(
+        f"{SHOP}{ROUTE}auth = 'optional'\nroles = ['customer']",
+        "routes[1].auth",
+        "there are roles",
+        'auth = "session"',
+    ),
+    "a door that opens and shuts": Doubt(
+        f"{SHOP}{ROUTE}allow_ips = ['10.1.0.0/16', '::1']\ndeny_ips = ['10.0.0.0/8', '::/16']",
+        "routes[1].deny_ips",
+        "everybody",
+        "take the route",
+    ),
     "an address twice": Doubt(
         f"[services.shop]\nurls = ['http://a', 'http://b', 'http://A']\n{ROUTE}",
         "services.shop.urls[3]",
