@@ -80,7 +80,12 @@ class Source:
     ) -> FileProblem:
         """Return a problem with the place of `location`, or of what encloses it."""
         return FileProblem(
-            self.path, self.line(location), spelled(location), message, remedy, warning
+            self.path,
+            self.line(location),
+            _in_one_line(spelled(location)),
+            _in_one_line(message),
+            _in_one_line(remedy),
+            warning,
         )
 
     def line(self, location: Location) -> int:
@@ -92,6 +97,13 @@ class Source:
     @cached_property
     def _positions(self) -> dict[Location, int]:
         return positions(self.text)
+
+
+def _in_one_line(text: str) -> str:
+    """Return a text with escapes for what would break a line or drive a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 def spelled(location: Location) -> str:

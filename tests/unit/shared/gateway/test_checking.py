@@ -90,3 +90,12 @@ def test_services_that_speak_http2_take_no_websockets(protocol: str, takes: bool
     route = "[[routes]]\npath = '/a'\nservice = 'shop'\n"
 
     assert [one.websocket for one in check(Source.parse(service + route, PATH)).built] == [takes]
+
+
+def test_a_problem_is_one_line() -> None:
+    """What a person wrote is shown, but neither breaks a line nor drives a terminal."""
+    text = '[[routes]]\npath = "\\u001b[2J\\napi"\nredirect = "/b"\n'
+    (error,) = check(Source.parse(text, PATH)).errors
+
+    assert str(error).isprintable()
+    assert error.remedy == r'write "/\x1b[2J\napi"'
