@@ -68,6 +68,8 @@ def check_claims(checked: Checked) -> None:
 def check_redirects(checked: Checked) -> None:
     """Note redirects that lead back to themselves, over others too: a browser gives up."""
     routes = checked.built
+    if not any(route.redirect for route in routes):
+        return
     if checked.gateway.platform:
         routes = beside(routes, samples=checked.gateway.samples)
     table = RouteTable(routes)
