@@ -66,10 +66,9 @@ class Attempts:
         upstream = outgoing.upstream
         clock = exchange.clock
         breaker = upstream.breaker
-        probed = None
+        probe = 0
         if breaker is not None and not breaker.closed:
-            enter(breaker, clock())
-            probed = breaker
+            probe = enter(breaker, clock())
         upstream.waiting += 1
         try:
             began = clock()
@@ -78,15 +77,15 @@ class Attempts:
             try:
                 result = await self._send(exchange, outgoing, target)
                 if result.status not in upstream.suspect:
-                    upstream.succeeded(target, clock())
+                    upstream.succeeded(target, clock(), probe)
                     return result, target
             except UpstreamError as error:
                 result = error
-            return await self._go_on(exchange, outgoing, target, result, began)
+            return await self._go_on(exchange, outgoing, target, result, began, probe)
         finally:
             upstream.waiting -= 1
-            if probed is not None:
-                probed.abandoned()  # unless it has told something, which has ended the probe
+            if probe and breaker is not None:
+                breaker.abandoned(probe)
 
     def _send(self, exchange: Exchange, outgoing: Outgoing, target: Target) -> Awaitable[Response]:
         exchange.attempts += 1
@@ -109,9 +108,11 @@ class Attempts:
         target: Target,
         result: Response | UpstreamError,
         began: float,
+        probe: int,
     ) -> tuple[Response, Target]:
         """Take a first attempt that did not go well; make others while they are allowed."""
         upstream = outgoing.upstream
+        breaker = upstream.breaker
         clock = exchange.clock
         tried: list[Target] = []
         retrying = False
@@ -119,7 +120,7 @@ class Attempts:
             while True:
                 tried.append(target)
                 now = clock()
-                _note(upstream, target, result, now)
+                _note(upstream, target, result, now, probe)
                 delay = self._delay(exchange, outgoing, result, tried, now, now - began)
                 if delay is None or not (retrying or upstream.begin_retry()):
                     break
@@ -130,8 +131,8 @@ class Attempts:
                 if delay > 0:
                     await asyncio.sleep(delay)
                 began = clock()
-                if upstream.breaker is not None:
-                    enter(upstream.breaker, began)
+                if breaker is not None:
+                    probe = enter(breaker, began)
                 target = upstream.choose_besides(exchange, tried)
                 try:
                     result = await self._send(exchange, outgoing, target)
@@ -140,6 +141,8 @@ class Attempts:
         finally:
             if retrying:
                 upstream.retrying -= 1
+            if probe and breaker is not None:
+                breaker.abandoned(probe)
         if isinstance(result, UpstreamError):
             raise result
         return result, target
@@ -175,22 +178,26 @@ class Attempts:
         )
 
 
-def enter(breaker: Breaker, now: float) -> None:
-    """Pass an open breaker as its probe, or raise Refused (503 with Retry-After)."""
-    if not breaker.admits(now):
+def enter(breaker: Breaker, now: float) -> int:
+    """Pass a breaker and return the attempt's number, or raise Refused (503 with Retry-After)."""
+    probe = breaker.admit(now)
+    if probe is None:
         seconds = max(1, ceil(breaker.wait(now)))
         raise Refused(UPSTREAM_UNAVAILABLE, [(b"retry-after", b"%d" % seconds)])
+    return probe
 
 
-def _note(upstream: Upstream, target: Target, result: Response | UpstreamError, now: float) -> None:
+def _note(
+    upstream: Upstream, target: Target, result: Response | UpstreamError, now: float, probe: int
+) -> None:
     """Hold a result against the target, and the service, where it says something about them."""
     if isinstance(result, Response):
         if result.status not in FAILURES:
-            upstream.succeeded(target, now)
+            upstream.succeeded(target, now, probe)
         else:
-            upstream.failed(target, now, unavailable=result.status in _UNAVAILABLE)
+            upstream.failed(target, now, probe, unavailable=result.status in _UNAVAILABLE)
     elif not _is_nobodys_fault(result):
-        upstream.failed(target, now, unavailable=True)
+        upstream.failed(target, now, probe, unavailable=True)
 
 
 def _is_nobodys_fault(error: UpstreamError) -> bool:

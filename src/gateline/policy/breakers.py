@@ -27,12 +27,15 @@ class BreakerState(Enum):
 class Breaker:
     """A circuit breaker over a rolling window of a tenth's grain.
 
-    Ask `admits` before each attempt unless `closed`, then tell what became of it by `succeeded`,
-    `failed` or `abandoned`. A closed breaker costs a comparison and an addition.
+    Ask `admit` before each attempt unless `closed`, then tell what became of it by `succeeded`,
+    `failed` or `abandoned`, with the number that `admit` gave: 0 for what was under way while it
+    was closed, else that of the probe. A closed breaker costs a comparison and an addition.
     """
 
     __slots__ = (
+        "_before",
         "_failures",
+        "_probe",
         "_probe_until",
         "_retry_at",
         "_successes",
@@ -53,6 +56,7 @@ class Breaker:
         self._turn = -inf
         self._successes = self._failures = 0
         self._retry_at = self._probe_until = -inf
+        self._probe = self._before = 0
 
     def state(self, now: float) -> BreakerState:
         """Return the state that a request at `now` would meet."""
@@ -60,37 +64,38 @@ class Breaker:
             return BreakerState.CLOSED
         return BreakerState.HALF_OPEN if now >= self._retry_at else BreakerState.OPEN
 
-    def admits(self, now: float) -> bool:
-        """Tell whether an attempt may be made; when half open, the first to ask is the probe.
+    def admit(self, now: float) -> int | None:
+        """Return the number of an attempt that may be made, None when none may.
 
-        A probe of which nothing is heard for `open_seconds` makes room for another.
+        It is 0 while the breaker is closed; when half open, the first to ask is the probe. A probe
+        of which nothing is heard for `open_seconds` makes room for another.
         """
         if self.closed:
-            return True
+            return 0
         if now < self._retry_at or now < self._probe_until:
-            return False
+            return None
         self._probe_until = now + self.policy.open_seconds
-        return True
+        self._probe += 1
+        return self._probe
 
     def wait(self, now: float) -> float:
         """Return the seconds until the breaker may admit something."""
         return 0.0 if self.closed else max(0.0, self._retry_at - now, self._probe_until - now)
 
-    def succeeded(self, now: float) -> None:
+    def succeeded(self, now: float, probe: int = 0) -> None:
         """Take note of an attempt that was answered; a probe's closes the breaker."""
         if not self.closed:
-            if now >= self._retry_at:
+            if self._is_of_this_opening(probe):
                 self._close()
             return
         if now >= self._turn:
             self._roll(now)
         self._successes += 1
 
-    def failed(self, now: float) -> bool:
+    def failed(self, now: float, probe: int = 0) -> bool:
         """Take note of an attempt that failed; return whether this opened the breaker."""
         if not self.closed:
-            # Late news of attempts that were under way when it opened tell nothing new.
-            if self._probe_until == -inf:
+            if not self._is_of_this_opening(probe):
                 return False
             self._open(now)
             return True
@@ -102,9 +107,17 @@ class Breaker:
             return True
         return False
 
-    def abandoned(self) -> None:
-        """Take note that an attempt ended without telling anything: the next may be the probe."""
-        self._probe_until = -inf
+    def abandoned(self, probe: int) -> None:
+        """Take note that a probe ended, whether it told anything: the next may follow it now."""
+        if probe == self._probe:
+            self._probe_until = -inf
+
+    def _is_of_this_opening(self, probe: int) -> bool:
+        """Tell whether an attempt began since the breaker opened: news of others are too old.
+
+        A probe that was given up counts as well, for a slow service would never come back else.
+        """
+        return probe > self._before
 
     def _is_too_much(self) -> bool:
         failures = self._failures + sum(bucket[2] for bucket in self._window)
@@ -127,6 +140,7 @@ class Breaker:
         self.opened_total += 1
         self._retry_at = now + self.policy.open_seconds
         self._probe_until = -inf
+        self._before = self._probe
 
     def _close(self) -> None:
         self.closed = True

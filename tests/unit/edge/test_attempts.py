@@ -311,3 +311,29 @@ def test_statuses_that_are_failures() -> None:
             bench.upstream.close()
 
     run_virtually(scenario())
+
+
+def test_a_retry_that_probes_and_is_given_up_makes_room() -> None:
+    """A client that leaves while its repeated request is the probe does not keep others out."""
+
+    async def scenario() -> None:
+        policy = BreakerPolicy(least_requests=2, open_seconds=1.0)
+        retry = RetryPolicy(attempts=2, base=4.0)
+        service = service_of(["a"], breaker=policy, retry=retry)
+        bench = Bench(lambda _, __: lost(), service, seconds=0.1)
+        breaker = bench.upstream.breaker
+        assert breaker is not None
+        repeated = asyncio.ensure_future(bench.ask())
+        await asyncio.sleep(0.5)
+        with pytest.raises(ConnectionLost):
+            await bench.ask(repeatable=False)
+        assert not breaker.closed
+        await asyncio.sleep(1.55)  # the repeated one is under way since 2.1
+        assert len(bench.client.asked) == 3
+        now = asyncio.get_running_loop().time()
+        assert breaker.admit(now) is None
+        repeated.cancel()
+        await asyncio.wait({repeated})
+        assert breaker.admit(now)
+
+    run_virtually(scenario())

@@ -73,20 +73,19 @@ class Opener:
     ) -> tuple[UpstreamSocket, Response]:
         """Ask, unless the service is left alone; what comes of it counts as with a request."""
         clock = asyncio.get_running_loop().time
-        probed = None
-        if upstream.breaker is not None and not upstream.breaker.closed:
-            enter(upstream.breaker, clock())
-            probed = upstream.breaker
+        breaker, probe = upstream.breaker, 0
+        if breaker is not None and not breaker.closed:
+            probe = enter(breaker, clock())
         upstream.waiting += 1
         try:
-            return await self._ask_in_turn(exchange, route, upstream, path)
+            return await self._ask_in_turn(exchange, route, upstream, path, probe)
         finally:
             upstream.waiting -= 1
-            if probed is not None:
-                probed.abandoned()  # unless it has told something, which has ended the probe
+            if probe and breaker is not None:
+                breaker.abandoned(probe)
 
     async def _ask_in_turn(
-        self, exchange: Exchange, route: Route, upstream: Upstream, path: bytes
+        self, exchange: Exchange, route: Route, upstream: Upstream, path: bytes, probe: int
     ) -> tuple[UpstreamSocket, Response]:
         """Ask one target after the other, until one takes the connection."""
         clock = asyncio.get_running_loop().time
@@ -105,14 +104,14 @@ class Opener:
                         exchange, route, upstream, target, path, headers, until
                     )
                 except UpstreamError as error:
-                    upstream.failed(target, clock(), unavailable=True)
+                    upstream.failed(target, clock(), probe, unavailable=True)
                     if not isinstance(error, ConnectFailed) or not _may_go_on(upstream, tried):
                         raise
                     if not (retrying or upstream.begin_retry()):
                         raise
                     retrying = True
                 else:
-                    _note(upstream, target, opened[1].status_code, clock())
+                    _note(upstream, target, opened[1].status_code, clock(), probe)
                     return opened
         finally:
             if retrying:
@@ -170,12 +169,12 @@ def _may_go_on(upstream: Upstream, tried: Collection[Target]) -> bool:
     return len(tried) < upstream.service.retry.attempts and upstream.has_others(tried)
 
 
-def _note(upstream: Upstream, target: Target, status: int, now: float) -> None:
+def _note(upstream: Upstream, target: Target, status: int, now: float, probe: int) -> None:
     """Hold an answer that says so against the target; a refusal of its own is a good answer."""
     if status in FAILURES:
-        upstream.failed(target, now, unavailable=status != _INTERNAL_ERROR)
+        upstream.failed(target, now, probe, unavailable=status != _INTERNAL_ERROR)
     else:
-        upstream.succeeded(target, now)
+        upstream.succeeded(target, now, probe)
 
 
 def _handshake(exchange: Exchange) -> Handshake:

@@ -129,15 +129,15 @@ class Upstream:
 
     # What became of it
 
-    def succeeded(self, target: Target, now: float) -> None:
-        """Take note of an attempt that was answered."""
+    def succeeded(self, target: Target, now: float, probe: int = 0) -> None:
+        """Take note of an attempt that was answered; `probe` is its number at the breaker."""
         outlier, breaker = target.outlier, self.breaker
         if outlier is not None and outlier.failures:
             outlier.failures = 0
         if breaker is not None:
-            breaker.succeeded(now)
+            breaker.succeeded(now, probe)
 
-    def failed(self, target: Target, now: float, *, unavailable: bool) -> None:
+    def failed(self, target: Target, now: float, probe: int = 0, *, unavailable: bool) -> None:
         """Take note of a failed attempt.
 
         Every failure speaks against its target. Against the service speaks only what is
@@ -147,8 +147,8 @@ class Upstream:
         breaker = self.breaker
         if breaker is not None:
             if not unavailable:
-                breaker.succeeded(now)
-            elif breaker.failed(now):
+                breaker.succeeded(now, probe)
+            elif breaker.failed(now, probe):
                 _log.warning(
                     "service %s is left alone for %g s: too many of its answers failed",
                     self.service.name,
