@@ -18,6 +18,7 @@ from gateline.edge.forwarding import DEADLINE, request_headers
 from gateline.edge.gateway import compile_plan
 from gateline.edge.sockets.entrance import LIVE, SOCKET_IO
 from gateline.policy.admission import request_id
+from gateline.policy.gcra import needs_no_identity
 from gateline.policy.identity import refuse_role
 from gateline.policy.reasons import (
     BAD_REQUEST,
@@ -63,9 +64,14 @@ class _Way(Entrance):
         route = self._chosen(match)
         self._addresses(route)
         self._redirect(route, match)
+        early = needs_no_identity(route.limits)
+        if early:
+            self._limit(route)
         self._identify(route)
+        self._limit_of_key()
         self._allow(route)
-        self._limit(route)
+        if not early:
+            self._limit(route)
         self._forward(route)
 
     def _identify(self, route: Route) -> None:
@@ -117,11 +123,13 @@ class _Way(Entrance):
         if judged:
             self._judge_origin("POST")
 
-    def _limit(self, route: Route) -> None:
+    def _limit_of_key(self) -> None:
         caller = self.asked.caller
         if caller.limit is not None and self.exchange.identity is caller.identity:
             own = replace(caller.limit, by="service_key")
             self._say("limit", None, f"{wording.limit_text(own)}: 429 when spent")
+
+    def _limit(self, route: Route) -> None:
         why = " (the route says nothing of limits)" if self._has_default(route) else ""
         for rule in route.limits:
             self._say("limit", None, f"{wording.limit_text(rule)}: 429 when spent{why}")

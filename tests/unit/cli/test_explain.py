@@ -111,10 +111,19 @@ def test_a_limit_that_nobody_wrote_is_told() -> None:
     found = _explain("GET", "/program", "--as", "key:till")
     told = [step["text"] for step in found["steps"] if step["phase"] == "limit"]
     assert told == [
-        "7/day by service key, 7 at once: 429 when spent",
         "600/minute by client address, 600 at once: 429 when spent "
         "(the route says nothing of limits)",
+        "7/day by service key, 7 at once: 429 when spent",
     ]
+
+
+def test_a_limit_by_client_comes_before_the_identity() -> None:
+    """As at the edge: who is refused for want of a session has been counted."""
+    phases = [step["phase"] for step in _explain("GET", "/program")["steps"]]
+    assert phases.index("limit") < phases.index("identity")
+    later = _explain("GET", "/api/shop/1", "--as", "customer", "--from", "10.0.0.1")
+    phases = [step["phase"] for step in later["steps"]]
+    assert phases.index("identity") < phases.index("role") < phases.index("limit")
 
 
 def test_a_request_that_is_forwarded() -> None:
@@ -143,13 +152,14 @@ def test_a_request_that_is_forwarded() -> None:
 
 
 def test_a_service_is_told_of_a_key_and_not_the_key() -> None:
-    """X-Consumer says who asks; the limit of the key counts first."""
+    """X-Consumer says who asks; the limit of the key counts once it is known."""
     found = _explain("GET", "/program", "--as", "key:till", "-H", "X-API-Key: very-secret")
     headers = dict(found["forwarded"]["headers"])
 
     assert headers["x-consumer"] == "till"
     assert "very-secret" not in json.dumps(found)
-    assert _step(found, "limit")[1].startswith("7/day by service key")
+    limits = [step["text"] for step in found["steps"] if step["phase"] == "limit"]
+    assert limits[-1].startswith("7/day by service key")
 
 
 def test_the_session_cookie_is_shown_to_stay() -> None:
