@@ -137,6 +137,33 @@ def test_a_bad_file_is_refused_and_a_new_worker_serves_the_last_good_one(
     assert own_edge.refused() == []
 
 
+@pytest.mark.parametrize(
+    ("setting", "field"),
+    [
+        ('health_check = { path = "/ü" }', "services.shop.health_check.path"),
+        ('prefix = "/a b"', "services.shop.prefix"),
+        ('tls = { ca = "gateline.toml" }', "services.shop.tls.ca"),
+    ],
+)
+def test_what_would_fail_only_in_use_is_refused_whole(
+    own_edge: OwnEdge, setting: str, field: str
+) -> None:
+    """Nothing of such a file is taken: the version before is told, answers, and goes on."""
+    own_edge.write_route("before")
+    assert own_edge.answers("/before/x", 200)
+    serving = own_edge.get("/health").json()["config"]["version"]
+    text = GOOD.format(url=own_edge.url, name="after")
+    own_edge.write(text.replace("[[routes]]", f"{setting}\n\n[[routes]]"))
+    place = f"gateline.toml:8: {field}"
+    assert wait_until(lambda: own_edge.refused() == [place], seconds=10.0)
+    assert own_edge.get("/health").json()["config"]["version"] == serving
+    assert own_edge.answers("/before/x", 200)
+    assert own_edge.answers("/after/x", 404)
+    own_edge.write_route("after")
+    assert own_edge.answers("/after/x", 200)
+    assert own_edge.refused() == []
+
+
 def test_a_file_that_is_gone_takes_no_route_along(own_edge: OwnEdge) -> None:
     """Somebody moved it away: what served goes on serving."""
     own_edge.write_route("five")
