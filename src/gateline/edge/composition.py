@@ -60,7 +60,13 @@ _RENEW_COOKIE_SHARE: Final = 1 / 3
 
 def begin(settings: Settings) -> Start:
     """Return the plan that a worker starts with; raises GatewayFileError."""
-    return first_plan(settings.gateline_config, _loader(settings), LastGood.of(os.environ))
+    file = settings.gateline_config
+
+    def recall(text: str) -> GatewayPlan:
+        # The server listens, with a certificate that it keeps, whatever became of its file.
+        return plan_of(Source.parse(text, file), settings, listens=False)
+
+    return first_plan(file, _loader(settings), recall, LastGood.of(os.environ))
 
 
 def compose(

@@ -85,10 +85,17 @@ class Start:
     refusal: Refusal | None = None
 
 
-def first_plan(path: Path, load: Callable[[str | None], GatewayPlan], last_good: LastGood) -> Start:
+def first_plan(
+    path: Path,
+    load: Callable[[str | None], GatewayPlan],
+    recall: Callable[[str], GatewayPlan],
+    last_good: LastGood,
+) -> Start:
     """Return the plan to start with: the file's, or when that is wrong the last good one.
 
-    Raises GatewayFileError when there is no last good one: nothing served before.
+    `recall` makes a plan of a text that served before. A file that is still the same has not become
+    wrong, whatever became of the files that it names. Raises GatewayFileError when there is no
+    last good one: nothing served before.
     """
     text, kept = None, last_good.text()
     try:
@@ -100,7 +107,11 @@ def first_plan(path: Path, load: Callable[[str | None], GatewayPlan], last_good:
         if kept is None:
             raise
         problems, places = _told(error)
-        plan = load(kept)
+        plan = recall(kept)
+        if text == kept:
+            for problem in problems:
+                _log.warning("%s", problem)
+            return Start(plan, text)
         _say_refused(problems, path, plan)
         return Start(plan, text, Refusal(time.time(), places))
     last_good.keep(text)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from certificates import Authority
 from edge_people import SERVICE_KEY, edge_environment
 
 from gateline.edge import create_app
@@ -16,6 +17,7 @@ from gateline.edge.composition import begin
 from gateline.edge.exchange import Message
 from gateline.shared.config import Settings
 from gateline.shared.gateway import GatewayFileError
+from gateline.shared.gateway.last_good import VARIABLE
 
 
 @pytest.fixture(autouse=True)
@@ -126,3 +128,21 @@ def test_what_cannot_be_built_is_refused_by_its_line(
         GatewayFileError, match=r"toml:3: services\.shop\.protocol: needs a library"
     ):
         begin(settings(tmp_path, GATELINE_CONFIG=str(file)))
+
+
+def test_a_new_worker_has_no_use_for_the_certificate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server listens, with the last good pair: while its files are wrong, workers start."""
+    pair = Authority(tmp_path).issue("edge.example")
+    file = tmp_path / "gateline.toml"
+    file.write_text(f'[gateway.tls]\ncertificate = "{pair}"\nkey = "{pair}"\n')
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "kept.toml"))
+    chosen = settings(tmp_path, GATELINE_CONFIG=str(file))
+    first = begin(chosen)
+    pair.write_text("half of a")
+
+    assert begin(chosen).plan == first.plan
+    monkeypatch.delenv(VARIABLE)
+    with pytest.raises(GatewayFileError, match=r"gateway\.tls\.certificate"):
+        begin(chosen)

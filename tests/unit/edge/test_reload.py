@@ -57,6 +57,10 @@ class Worker:
             raise ValueError("no such certificate")
         return plan_named(text or "built-in", None if text is None else self.path)
 
+    def recall(self, text: str) -> GatewayPlan:
+        """Make a plan of a text that served before."""
+        return plan_named(text, self.path)
+
     def build(self, plan: GatewayPlan, _: Compiled) -> Gateway:
         """Make a version that serves nothing."""
         return Gateway(plan, cast("Any", None), {}, {}, since=1.0)
@@ -77,7 +81,7 @@ class Worker:
 
     def start(self) -> Reloader:
         """Return a reloader as the composition makes it."""
-        start = first_plan(self.path, self.load, self.last_good)
+        start = first_plan(self.path, self.load, self.recall, self.last_good)
         current = self.build(start.plan, cast("Any", None))
         switch = Switch(self.pipeline, [self.follow, self.follow_last], [self.let_go])
         switch.to(current)
@@ -309,6 +313,22 @@ def test_a_new_worker_serves_the_last_good_file(
 
     run(scenario)
     assert "configuration one serves on" in caplog.text
+
+
+def test_a_file_that_is_the_same_has_not_become_wrong(
+    worker: Worker, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A certificate that it names may have: a new worker serves as the others do, and says so."""
+
+    async def scenario() -> None:
+        worker.write("bad")
+        worker.last_good.keep("bad")
+        reloader = worker.start()
+        assert worker.serving == "bad"
+        assert reloader.refusal is None
+
+    run(scenario)
+    assert "routes[1].auth: is not known" in caplog.text
 
 
 def test_a_first_worker_refuses_a_bad_file(worker: Worker) -> None:

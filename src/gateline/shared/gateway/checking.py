@@ -28,7 +28,8 @@ class Checked:
     """A file's valid tables, and everything that is wrong or doubtful.
 
     `routes` and `api_keys` are by their place in the file, so that a wrong one leaves a gap;
-    `declared` are the names of all services and issuers, the wrong ones too.
+    `declared` are the names of all services and issuers, the wrong ones too. `listens` tells
+    whether the files of [gateway.tls] are looked at.
     """
 
     source: Source
@@ -39,6 +40,7 @@ class Checked:
     issuers: dict[str, IssuerEntry] = field(default_factory=dict)
     api_keys: dict[int, ApiKeyEntry] = field(default_factory=dict)
     declared: dict[str, frozenset[str]] = field(default_factory=dict)
+    listens: bool = True
     found: list[FileProblem] = field(default_factory=list)
     built: tuple[Route, ...] = ()
 
@@ -69,12 +71,15 @@ class Checked:
         return tuple(sorted(found, key=lambda one: (one.line, one.field)))
 
 
-def check(source: Source) -> Checked:
-    """Check everything that the file alone tells; raises nothing."""
+def check(source: Source, *, listens: bool = True) -> Checked:
+    """Check everything that the file alone tells; raises nothing.
+
+    Who does not listen itself has no use for the certificate of [gateway.tls], and leaves it be.
+    """
     # What is checked across tables stands in modules that need `Checked`.
     from gateline.shared.gateway import relations, warnings
 
-    checked = Checked(source)
+    checked = Checked(source, listens=listens)
     _check_tables(checked)
     checked.names = route_names(checked.routes)
     checked.built = tuple(

@@ -37,9 +37,12 @@ def load_plan(settings: "Settings") -> GatewayPlan:
     return plan_of(Source.read(path), settings)
 
 
-def plan_of(source: Source, settings: "Settings") -> GatewayPlan:
-    """Return the plan that a file describes, with what settings say on top."""
-    checked = check(source)
+def plan_of(source: Source, settings: "Settings", *, listens: bool = True) -> GatewayPlan:
+    """Return the plan that a file describes, with what settings say on top.
+
+    Without `listens` the files of [gateway.tls] are not looked at.
+    """
+    checked = check(source, listens=listens)
     if checked.errors:
         raise GatewayFileError(checked.errors)
     gateway = checked.gateway

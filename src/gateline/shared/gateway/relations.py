@@ -114,7 +114,7 @@ def _check_gateway(checked: Checked) -> None:
             "lists * and others",
             'write cors_origins = ["*"] or exact origins alone',
         )
-    if gateway.tls is not None:
+    if gateway.tls is not None and checked.listens:
         check_pair(checked, ("gateway", "tls"), gateway.tls.certificate, gateway.tls.key)
 
 
