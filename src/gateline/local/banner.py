@@ -48,7 +48,8 @@ def describe(gateway: GatewayPlan) -> str:
     if gateway.path is None:
         return ""
     warnings = sum(problem.warning for problem in gateway.problems)
-    doubts = f", {warnings} warnings (gateline check)" if warnings else ""
+    counted = "1 warning" if warnings == 1 else f"{warnings} warnings"
+    doubts = f", {counted} (gateline check)" if warnings else ""
     return f"{gateway.path} (version {gateway.version}){doubts}; `gateline routes` lists it"
 
 

@@ -38,7 +38,11 @@ class LimitRule:
         return self.limit.seconds / self.limit.requests
 
     def share(self, edges: int) -> "LimitRule":
-        """Return what one of several edges may admit when they cannot ask each other."""
+        """Return what one of several edges may admit when they cannot ask each other.
+
+        At least one request at once: less would admit nobody, ever. So all together keep to the
+        rate, and to the larger of burst and number of edges at once.
+        """
         if edges <= 1:
             return self
         slower = Limit(self.limit.requests, self.limit.seconds * edges)

@@ -2,7 +2,12 @@
 
 from pathlib import Path
 
-from gateline.local.banner import Facts, render
+import pytest
+
+from gateline.local.banner import Facts, describe, render
+from gateline.policy.cors import CorsPolicy
+from gateline.shared.gateway import GatewayPlan
+from gateline.shared.gateway.problems import FileProblem
 
 FACTS = Facts(
     url="http://127.0.0.1:8000",
@@ -39,3 +44,13 @@ def test_without_colour_there_are_no_escapes() -> None:
     """A log file stays readable."""
     assert "\x1b" not in render(FACTS, colour=False)
     assert "\x1b" in render(FACTS, colour=True)
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "1 warning ("), (2, "2 warnings (")])
+def test_doubts_about_the_file_are_counted(count: int, words: str) -> None:
+    """So that nobody misses what `gateline check` has to say."""
+    path = Path("/home/ada/gateline.toml")
+    doubt = FileProblem(path, 3, "routes[1].path", "is doubtful", warning=True)
+    plan = GatewayPlan(path, "1234", {}, (), (), CorsPolicy(), (), 1, problems=(doubt,) * count)
+
+    assert words in describe(plan)

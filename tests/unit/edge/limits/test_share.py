@@ -105,6 +105,21 @@ def test_alone_an_edge_admits_its_part() -> None:
     assert sum(share.spend_alone(2.0, edges=4) for _ in range(300)) == 50
 
 
+@pytest.mark.parametrize(("burst", "edges"), [(1, 8), (5, 8), (8, 8), (21, 8), (1, 1)])
+def test_alone_all_edges_together_keep_to_the_rate(burst: int, edges: int) -> None:
+    """Also where the burst is less than one request for each: then one each may come at once."""
+    rule = LimitRule(Limit(60, 60), burst)
+    shares = [Share("k", rule, 0.0) for _ in range(edges)]
+
+    def press(start: float, seconds: int) -> int:
+        moments = [start + tick / 10 for tick in range(seconds * 10)]
+        return sum(share.spend_alone(now, edges) for now in moments for share in shares)
+
+    assert press(0.0, 60) <= 60 + burst, "it begins with what was known to be free"
+    assert press(100_000.0, 60) <= 60 + max(burst, edges)
+    assert press(200_000.0, 600) >= 600
+
+
 def test_alone_it_begins_where_the_store_left_off() -> None:
     """Losing the store does not fill the bucket again."""
     share = _asked(Share("key", SLOW, 0.0), Answer(1, 0, 60.0, 6.0), now=0.0)
