@@ -1,11 +1,13 @@
 """A client for the auth service's service-to-service endpoints.
 
 It repeats what was lost (every one of these calls may be: they state what is, not what changes),
-remembers valid tokens for a few seconds, and has bulk forms. It needs no Flask.
+remembers valid tokens for a few seconds, and has bulk forms. Each failure is logged with what was
+asked, for whom and how long it took, never with what was sent. It needs no Flask.
 """
 
 import hashlib
 import json
+import logging
 import threading
 import time
 from collections import OrderedDict
@@ -38,24 +40,31 @@ BULK_LIMIT: Final = 100
 _MAX_CACHED: Final = 10_000
 _RETRY: Final = RetryPolicy(base=0.25, cap=2.0, statuses=frozenset({429, 502, 503, 504}))
 _TIMEOUT: Final = 5.0
+_log: Final = logging.getLogger(__name__)
 
 
 class AuthClientError(ApiError):
-    """The auth service did not do what it was asked; a view that lets it pass answers with it."""
+    """The auth service did not do what it was asked; a view that lets it pass answers with it.
+
+    `log_level` is how grave it is for whoever runs this service.
+    """
 
     default_reason: ClassVar[Reason] = UPSTREAM_INVALID
+    log_level: ClassVar[int] = logging.WARNING
 
 
 class TokenRejected(AuthClientError):
-    """The token is not valid (401)."""
+    """The token is not valid (401): what a client showed, so nobody needs to be told."""
 
     default_reason = TOKEN_INVALID
+    log_level = logging.DEBUG
 
 
 class ServiceKeyRejected(AuthClientError):
     """Our own service key is wrong: a mistake in our settings, so 500 to our callers."""
 
     default_reason = INTERNAL_ERROR
+    log_level = logging.ERROR
 
 
 class PayloadRejected(AuthClientError):
@@ -129,7 +138,7 @@ class AuthClient:
         """Return what a valid token says; raise TokenRejected for any other."""
         known = self._cache.get(token)
         if known is None:
-            known = ValidToken.read(self._post("validate-token", {"token": token}))
+            known = self._post("validate-token", {"token": token}, ValidToken.read)
             self._cache.put(token, known)
         return known
 
@@ -138,10 +147,10 @@ class AuthClient:
         known = {token: self._cache.get(token) for token in tokens}
         unknown = [token for token, info in known.items() if info is None]
         for batch in _batches(unknown):
-            results = self._results("validate-tokens", {"tokens": batch}, len(batch))
-            for token, result in zip(batch, results, strict=True):
-                if result.get("valid") is True:
-                    known[token] = info = ValidToken.read(result)
+            verdicts = self._post("validate-tokens", {"tokens": batch}, _each(_verdict, len(batch)))
+            for token, info in zip(batch, verdicts, strict=True):
+                if info is not None:
+                    known[token] = info
                     self._cache.put(token, info)
         return [known[token] for token in tokens]
 
@@ -154,17 +163,18 @@ class AuthClient:
             "session_data": dict(session_data),
             "timestamp": _now(),
         }
-        self._post("sync-session", payload if token is None else {**payload, "token": token})
+        told = payload if token is None else {**payload, "token": token}
+        self._post("sync-session", told, _nothing)
 
     def sync_user(self, user: Mapping[str, Any]) -> None:
         """State how an account is (`id`, `email` and what else is known)."""
-        self._post("sync-user", dict(user))
+        self._post("sync-user", dict(user), _nothing)
 
     def sync_users(self, users: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """State how several accounts are; return the outcome of each, in the order given."""
         outcomes: list[dict[str, Any]] = []
         for batch in _batches([dict(user) for user in users]):
-            outcomes += self._results("sync-users", {"users": batch}, len(batch))
+            outcomes += self._post("sync-users", {"users": batch}, _each(dict, len(batch)))
         return outcomes
 
     def revoke_user_sessions(self, user_id: int, reason: str = "user_requested") -> None:
@@ -173,6 +183,7 @@ class AuthClient:
             self._post(
                 "revoke-user-sessions",
                 {"user_id": user_id, "reason": reason, "timestamp": _now()},
+                _nothing,
             )
         finally:
             self._cache.forget(user_id)
@@ -181,7 +192,22 @@ class AuthClient:
         """Close the idle connections."""
         self._upstream.close()
 
-    def _post(self, endpoint: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+    def _post(
+        self, endpoint: str, payload: Mapping[str, Any], read: Callable[[dict[str, Any]], T]
+    ) -> T:
+        """Return what `read` finds in the answer; log every failure, and each call's time."""
+        began = time.monotonic()
+        asked = f"{endpoint} user={payload.get('user_id', payload.get('id', '-'))}"
+        try:
+            found = read(self._answer(endpoint, payload))
+        except AuthClientError as error:
+            why = " ".join([error.reason.code, *sorted(error.fields), *_causes(error)])
+            _log.log(error.log_level, "%s failed after %d ms: %s", asked, _ms_since(began), why)
+            raise
+        _log.debug("%s took %d ms", asked, _ms_since(began))
+        return found
+
+    def _answer(self, endpoint: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         call = Call(
             "POST",
             f"/api/auth/{endpoint}",
@@ -202,14 +228,6 @@ class AuthClient:
         if answer.status != 200:
             raise _refusal(answer, body)
         return body
-
-    def _results(
-        self, endpoint: str, payload: Mapping[str, Any], expected: int
-    ) -> list[dict[str, Any]]:
-        results = self._post(endpoint, payload).get("results")
-        if not isinstance(results, list) or len(results) != expected:
-            raise AuthClientError("The auth service's answer is not the documented one.")
-        return results
 
 
 class _Cache:
@@ -240,6 +258,40 @@ class _Cache:
             for key, (_, info) in list(self._entries.items()):
                 if info.user_id == user_id:
                     del self._entries[key]
+
+
+def _each(
+    read: Callable[[dict[str, Any]], T], expected: int
+) -> Callable[[Mapping[str, Any]], list[T]]:
+    """Return a reader of the results of a bulk call, which must be as many as were asked for."""
+
+    def read_all(body: Mapping[str, Any]) -> list[T]:
+        results = body.get("results")
+        if not isinstance(results, list) or len(results) != expected:
+            raise AuthClientError("The auth service's answer is not the documented one.")
+        if not all(isinstance(result, dict) for result in results):
+            raise AuthClientError("The auth service's answer is not the documented one.")
+        return [read(result) for result in results]
+
+    return read_all
+
+
+def _verdict(result: Mapping[str, Any]) -> ValidToken | None:
+    return ValidToken.read(result) if result.get("valid") is True else None
+
+
+def _nothing(_: Mapping[str, Any]) -> None:
+    """Read nothing: that it was done is all there is to know."""
+
+
+def _causes(error: AuthClientError) -> list[str]:
+    return [
+        f"{name}={error.details[name]}" for name in ("cause", "status") if name in error.details
+    ]
+
+
+def _ms_since(began: float) -> float:
+    return (time.monotonic() - began) * 1000
 
 
 def _refusal(answer: Answer, body: Mapping[str, Any]) -> AuthClientError:

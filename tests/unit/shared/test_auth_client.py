@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import logging
+import re
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -231,9 +233,56 @@ def test_an_answer_that_is_not_as_documented(
     auth.replies = [(200, body)]
     with pytest.raises(AuthClientError):
         client.validate_token("jwt")
-    auth.replies = [(200, {"results": []})]
+    for results in ([], [1], [{"valid": True}]):
+        auth.replies = [(200, {"results": results})]
+        with pytest.raises(AuthClientError):
+            client.validate_tokens(["jwt"])
+
+
+@pytest.mark.parametrize(
+    ("reply", "level", "why"),
+    [
+        ((400, {"details": {"fields": {"email": ["x"]}}}), "WARNING", "validation_failed email"),
+        ((403, {"error": "Invalid service key"}), "ERROR", "internal_error"),
+        ((500, b"crash"), "WARNING", "upstream_invalid status=500"),
+        ((0, {}), "WARNING", "upstream_unavailable cause=upstream_broken"),
+        ((200, [1]), "WARNING", "upstream_invalid"),
+    ],
+)
+def test_failures_are_logged_with_their_context(
+    auth: Auth,
+    client: AuthClient,
+    caplog: pytest.LogCaptureFixture,
+    reply: Reply,
+    level: str,
+    why: str,
+) -> None:
+    """What was asked, for whom, how long it took and what was wrong; nothing of what was sent."""
+    auth.replies = [reply]
     with pytest.raises(AuthClientError):
-        client.validate_tokens(["jwt"])
+        client.sync_user({"id": 7, "email": "ada@example.com"})
+
+    (record,) = caplog.records
+    assert record.levelname == level
+    assert re.fullmatch(rf"sync-user user=7 failed after \d+ ms: {why}", record.getMessage())
+    assert KEY not in caplog.text
+
+
+def test_the_time_of_each_call_can_be_watched(
+    auth: Auth, client: AuthClient, clock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At level DEBUG; a token that is not valid is no failure that anybody needs to mend."""
+    caplog.set_level(logging.DEBUG, "gateline.shared.auth_client")
+    auth.replies = [(200, valid(clock)), (401, {"error": "Invalid token"})]
+    client.validate_token("jwt-one")
+    with pytest.raises(TokenRejected):
+        client.validate_token("jwt-two")
+
+    took, failed = (record.getMessage() for record in caplog.records)
+    assert re.fullmatch(r"validate-token user=- took \d+ ms", took)
+    assert re.fullmatch(r"validate-token user=- failed after \d+ ms: token_invalid", failed)
+    assert {record.levelname for record in caplog.records} == {"DEBUG"}
+    assert "jwt-" not in caplog.text
 
 
 def test_building_from_settings(make_settings: Callable[..., Settings]) -> None:
