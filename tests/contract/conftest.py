@@ -1,18 +1,24 @@
 """People and services that talk to a running platform over HTTP, as the documents show them."""
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from running_platform import RunningPlatform
 
+from gateline.local.engines import wait_until
+
 SECONDS = 15
+START_SECONDS = 60
 PASSWORD = "correct horse battery"
 
 
@@ -131,3 +137,69 @@ def is_alive(http: Http) -> Callable[[Account], bool]:
         return answer.status_code == 200
 
     return ask
+
+
+@pytest.fixture
+def log_of(tmp_path: Path) -> Callable[[], str]:
+    """Give a function that returns what the servers of this test have printed."""
+    return lambda: (tmp_path / "server.log").read_text(errors="replace")
+
+
+@pytest.fixture
+def serve(platform: RunningPlatform, tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Give a function that runs a server's command beside the platform and returns its address.
+
+    Named settings replace the platform's; `{port}` in the command stands for a free one. With
+    scheme "https" a certificate of an unknown authority is an answer.
+    """
+    servers: list[subprocess.Popen[bytes]] = []
+
+    def run(*command: str, scheme: str = "http", **settings: str) -> str:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        url = f"{scheme}://127.0.0.1:{port}"
+        arguments = [part.format(port=port) for part in command]
+        roomy = {"RATE_LIMIT_DEFAULT": "100000/minute"}
+        with (tmp_path / "server.log").open("ab") as log:
+            servers.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", *arguments],
+                    cwd=platform.folder,
+                    env={**os.environ, **platform.env, **roomy, **settings},
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    process_group=0,
+                )
+            )
+
+        def answers() -> bool:
+            assert servers[-1].poll() is None, (tmp_path / "server.log").read_text()
+            try:
+                return requests.get(f"{url}/livez", timeout=5).status_code in {200, 400}
+            except requests.exceptions.SSLError:
+                return True
+            except requests.RequestException:
+                return False
+
+        assert wait_until(answers, seconds=START_SECONDS)
+        return url
+
+    yield run
+    for server in servers:
+        os.killpg(server.pid, signal.SIGTERM)
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
+
+
+@pytest.fixture
+def serve_api(serve: Callable[..., str]) -> Callable[..., str]:
+    """Give a function that serves the API once more, with settings of its own."""
+
+    def run(**settings: str) -> str:
+        return serve("gateline", "serve", "api", "--port", "{port}", **settings)
+
+    return run

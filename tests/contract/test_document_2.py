@@ -6,8 +6,6 @@ import base64
 import json
 import os
 import re
-import signal
-import socket
 import subprocess
 import sys
 import tomllib
@@ -22,7 +20,7 @@ import requests
 from gateline.local.engines import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from running_platform import RunningPlatform
     from tests.contract.conftest import Account, Http
@@ -33,7 +31,6 @@ ROOT = Path(__file__).parents[2]
 PASSWORD = "securepassword123"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
-START_SECONDS = 60
 SECRET = "0123456789abcdef0123456789abcdef-of-a-test"
 
 ORDER: dict[str, Any] = {
@@ -541,66 +538,3 @@ def make_account(
         return log_in(replace(account, id=0, email=email))
 
     return make
-
-
-@pytest.fixture
-def log_of(tmp_path: Path) -> Callable[[], str]:
-    """Give a function that returns what the servers of this test have printed."""
-    return lambda: (tmp_path / "server.log").read_text(errors="replace")
-
-
-@pytest.fixture
-def serve(platform: RunningPlatform, tmp_path: Path, http: Http) -> Iterator[Callable[..., str]]:
-    """Give a function that runs a server's command beside the platform and returns its address.
-
-    Named settings replace the platform's; `{port}` in the command stands for a free one.
-    """
-    servers: list[subprocess.Popen[bytes]] = []
-
-    def run(*command: str, **settings: str) -> str:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        url = f"http://127.0.0.1:{port}"
-        arguments = [part.format(port=port) for part in command]
-        roomy = {"RATE_LIMIT_DEFAULT": "100000/minute"}
-        with (tmp_path / "server.log").open("ab") as log:
-            servers.append(
-                subprocess.Popen(
-                    [sys.executable, "-m", *arguments],
-                    cwd=platform.folder,
-                    env={**os.environ, **platform.env, **roomy, **settings},
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    process_group=0,
-                )
-            )
-
-        def answers() -> bool:
-            assert servers[-1].poll() is None, (tmp_path / "server.log").read_text()
-            try:
-                return requests.get(f"{url}/livez", timeout=5).status_code in {200, 400}
-            except requests.RequestException:
-                return False
-
-        assert wait_until(answers, seconds=START_SECONDS)
-        return url
-
-    yield run
-    for server in servers:
-        os.killpg(server.pid, signal.SIGTERM)
-        try:
-            server.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(server.pid, signal.SIGKILL)
-            server.wait()
-
-
-@pytest.fixture
-def serve_api(serve: Callable[..., str]) -> Callable[..., str]:
-    """Give a function that serves the API once more, with settings of its own."""
-
-    def run(**settings: str) -> str:
-        return serve("gateline", "serve", "api", "--port", "{port}", **settings)
-
-    return run

@@ -75,6 +75,8 @@ def configure(service: str, settings: Settings, *, also: Sequence[logging.Handle
     _replace_handlers([*handlers, *also], formatter)
     root = logging.getLogger()
     root.setLevel(settings.log_level)
+    # It would choose INFO by itself, under `flask run` with LOG_LEVEL=WARNING as well.
+    logging.getLogger("werkzeug").setLevel(settings.log_level)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
