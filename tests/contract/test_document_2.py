@@ -493,6 +493,7 @@ def test_code_style() -> None:
     assert "E" in tools["ruff"]["lint"]["select"]
     # Nothing departs from the style that ruff shares with black.
     assert tools["ruff"].get("format", {}) == {}
+    assert tools["black"]["line-length"] == tools["ruff"]["line-length"]
 
 
 def test_tests_with_coverage() -> None:

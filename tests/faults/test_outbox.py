@@ -200,7 +200,8 @@ def test_an_outage_of_auth_loses_nothing(
     auth.start()
     back = time.monotonic()
     _eventually(lambda: _pending(database) == 0, CATCH_UP_SECONDS)
-    print(f"{changes} changes arrived {time.monotonic() - back:.1f} s after auth was back")  # noqa: T201
+    took = time.monotonic() - back
+    print(f"{changes} changes arrived {took:.1f} s after auth was back")  # noqa: T201
     assert _witnessed(database) == people.names
     assert _stamps_only_grow(database)
 

@@ -226,12 +226,14 @@ class Reloader:
             "version": self._current.plan.version,
             "age_seconds": round(max(0.0, now - self._current.since), 1),
             "path": self._path.name if self._current.plan.path is not None else None,
-            "refused": None
-            if refused is None
-            else {
-                "age_seconds": round(max(0.0, now - refused.at), 1),
-                "problems": list(refused.places),
-            },
+            "refused": (
+                None
+                if refused is None
+                else {
+                    "age_seconds": round(max(0.0, now - refused.at), 1),
+                    "problems": list(refused.places),
+                }
+            ),
         }
 
     def gauge(self) -> None:

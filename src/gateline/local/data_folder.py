@@ -102,7 +102,8 @@ class DataFolder:
         lines += [f"{name}='{_quotable(name, value)}'\n" for name, value in values.items()]
         fresh = self.path / "env.new"
         fresh.unlink(missing_ok=True)
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123 - the mode from the first moment
+        # The mode from the first moment: it holds secrets.
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.writelines(lines)
             file.flush()
             os.fsync(file.fileno())

@@ -49,7 +49,7 @@ class KeptAnswerColumns:
     created_at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True))
 
     @declared_attr.directive
-    def __table_args__(cls) -> tuple[sa.Index, ...]:  # noqa: N805 - declared_attr hands in the class
+    def __table_args__(cls) -> tuple[sa.Index, ...]:  # noqa: N805 - its declared_attr
         return (sa.Index("kept_answers_by_age", "created_at"),)
 
 

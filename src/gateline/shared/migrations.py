@@ -45,13 +45,13 @@ class Migrations:
 
     def upgrade(self, url: str, revision: str = "head") -> None:
         """Bring the database up to a revision, in one transaction."""
-        script = self._script()
-        self._run(url, lambda rev, _: script._upgrade_revs(revision, rev))  # noqa: SLF001 # no other way
+        steps = self._script()._upgrade_revs  # noqa: SLF001 # no other way
+        self._run(url, lambda rev, _: steps(revision, rev))
 
     def downgrade(self, url: str, revision: str) -> None:
         """Take the database back to a revision (`-1`: one step, `base`: nothing left)."""
-        script = self._script()
-        self._run(url, lambda rev, _: script._downgrade_revs(revision, rev))  # noqa: SLF001 # no other way
+        steps = self._script()._downgrade_revs  # noqa: SLF001 # no other way
+        self._run(url, lambda rev, _: steps(revision, rev))
 
     def current(self, url: str) -> str | None:
         """Return the database's revision, None before the first."""

@@ -58,7 +58,7 @@ class Session:
         """Read a record, ignoring members it does not know; raise ValueError when it is none."""
         found = json.loads(text)
         if not isinstance(found, dict):
-            raise ValueError("a session record is a JSON object")  # noqa: TRY004 - bad data, not a bad call
+            raise ValueError("a session record is a JSON object")  # noqa: TRY004 - bad data
         values = {name: found.get(name) for name in cls.__slots__}
         for name, value in values.items():
             if type(value) is not cls.__annotations__[name]:

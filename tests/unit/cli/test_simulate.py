@@ -53,7 +53,8 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[dict[str, Any]]]
 def step(minute: int, accepted: int = 0, opened: int = 0, problem: str | None = None) -> Progress:
     """Return a step at some minute past noon."""
     sent = Ingested(accepted=accepted, duplicates=0, alerts_opened=opened, alerts_closed=0)
-    return Progress(datetime(2025, 3, 12, 12, minute), sent, problem, 5 if problem else 0)  # noqa: DTZ001 - only shown
+    shown = datetime(2025, 3, 12, 12, minute)  # noqa: DTZ001 - only shown
+    return Progress(shown, sent, problem, 5 if problem else 0)
 
 
 def test_what_happens_is_shown(run: Run, play: Callable[..., list[dict[str, Any]]]) -> None:

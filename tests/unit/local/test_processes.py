@@ -50,17 +50,14 @@ def test_signalling_a_group_that_is_gone_is_nothing() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="the parent-death signal is Linux's")
 def test_a_child_ends_with_a_killed_parent() -> None:
     """kill -9 of a supervisor leaves no orphan."""  # noqa: D403 - a command
-    script = textwrap.dedent(
-        """
+    script = """
         import os
         from gateline.local.processes import Program, start
         print(start(Program("sleeper", ("/bin/sleep", "60"))).pid, flush=True)
         os.kill(os.getpid(), 9)
-        """
-    )
-    parent = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False
-    )
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    parent = subprocess.run(command, capture_output=True, text=True, check=False)
     orphan = int(parent.stdout)
 
     assert wait_until(lambda: not _is_running(orphan), seconds=5)

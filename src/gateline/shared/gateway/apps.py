@@ -29,9 +29,11 @@ def with_addresses(services: Mapping[str, Service], settings: "Settings") -> dic
         return dict(services)
     known = read_addresses(settings.gateline_data_dir) | named_addresses(settings.gateline_apps)
     return {
-        name: replace(service, endpoints=endpoints_at(known[name]))
-        if service.app and name in known
-        else service
+        name: (
+            replace(service, endpoints=endpoints_at(known[name]))
+            if service.app and name in known
+            else service
+        )
         for name, service in services.items()
     }
 

@@ -122,8 +122,10 @@ def _limited(checked: Checked, limits: tuple[LimitRule, ...]) -> tuple[Route, ..
     A redirect asks nobody, and costs as little as a refusal.
     """
     return tuple(
-        replace(route, limits=limits)
-        if entry.rate_limit is None and entry.redirect is None
-        else route
+        (
+            replace(route, limits=limits)
+            if entry.rate_limit is None and entry.redirect is None
+            else route
+        )
         for route, entry in zip(checked.built, checked.routes.values(), strict=True)
     )

@@ -53,9 +53,11 @@ def _segment(segment: str) -> str:
     except (PathRefused, UnicodeEncodeError):
         raise wrong(
             f"{segment!r} cannot stand in a path",
-            f'write "{{{segment[1:-1]}}}" for one part of a path'
-            if _ELSEWHERE.fullmatch(segment)
-            else "write letters, digits and -._~, others percent-encoded",
+            (
+                f'write "{{{segment[1:-1]}}}" for one part of a path'
+                if _ELSEWHERE.fullmatch(segment)
+                else "write letters, digits and -._~, others percent-encoded"
+            ),
         ) from None
 
 

@@ -165,9 +165,11 @@ def _page(name: str, rendered: Rendered) -> Page:
     address = address_of(name)
     sections = tuple(
         Section(
-            address=f"{address}#{found.heading.anchor}"
-            if found.heading and found.heading.level > 1
-            else address,
+            address=(
+                f"{address}#{found.heading.anchor}"
+                if found.heading and found.heading.level > 1
+                else address
+            ),
             page=title,
             heading=found.heading.text if found.heading and found.heading.level > 1 else "",
             text=found.text,

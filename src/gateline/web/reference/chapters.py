@@ -171,9 +171,11 @@ def _payload(schemas: Schemas, found: Json) -> Payload | None:
         return Payload(
             media_type=str(media_type),
             lines=tuple(schemas.lines(schema)),
-            example=""
-            if example in (None, {}, "…")
-            else json.dumps(example, indent=2, ensure_ascii=False),
+            example=(
+                ""
+                if example in (None, {}, "…")
+                else json.dumps(example, indent=2, ensure_ascii=False)
+            ),
             kind=schemas.kind(schema),
         )
     return None
