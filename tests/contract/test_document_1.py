@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -314,6 +315,14 @@ def test_bulk_operations(call: Caller, account: Account) -> None:
 
 
 # Example implementation
+
+
+def test_response_times(http: Http, platform: RunningPlatform, call: Caller) -> None:
+    """Document 1, Performance: the times of each endpoint's answers stand in the metrics."""
+    assert call("validate-token", {"token": "x"}).status_code == 401
+    for field in ("bucket", "sum", "count"):
+        series = rf"gateline_http_request_duration_seconds_{field}\{{[^}}]*validate-token[^}}]*\}} "
+        assert re.search(series, http("GET", f"{platform.metrics_url}").text), field
 
 
 def test_example_implementation(http: Http, call: Caller, account: Account) -> None:

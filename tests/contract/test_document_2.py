@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 import requests
 
@@ -131,21 +132,28 @@ def test_restful_design(http: Http, account: Account) -> None:
 # Installation
 
 
-def test_prerequisites() -> None:
+def test_prerequisites(database_url: str) -> None:
     """Document 2, Prerequisites: a current Python 3 and PostgreSQL; no other server to install."""
+    from gateline.shared.migrations import LEAST_POSTGRESQL
+
+    with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
+        assert connection.info.server_version >= LEAST_POSTGRESQL * 10_000
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["requires-python"] == ">=3.11"
     assert {"embedded"} <= project["optional-dependencies"].keys()
 
 
-def test_installed_as_a_package() -> None:
+def test_installed_as_a_package(tmp_path: Path) -> None:
     """Document 2, Setup 3: `pip install -e .` gives the package and its command."""
-    from importlib.metadata import distribution
-
-    found = distribution("gateline")
-    assert [point.value for point in found.entry_points if point.name == "gateline"] == [
-        "gateline.cli:main"
-    ]
+    # What it builds with and stands on is here already: nothing is fetched.
+    alone = ("--no-deps", "--no-build-isolation", "--no-index", "--prefix", str(tmp_path))
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--ignore-installed"]
+    subprocess.run([*pip, *alone, "-e", str(ROOT)], check=True, capture_output=True)
+    (link,) = tmp_path.glob("lib/*/site-packages/*gateline*.pth")
+    assert link.read_text().strip() == str(ROOT / "src")
+    command = [str(tmp_path / "bin" / "gateline"), "--version"]
+    shown = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert shown.stdout.startswith("gateline, version ")
 
 
 @pytest.mark.parametrize(
@@ -496,11 +504,20 @@ def test_code_style() -> None:
     assert tools["black"]["line-length"] == tools["ruff"]["line-length"]
 
 
-def test_tests_with_coverage() -> None:
-    """Document 2, Testing: `pytest`, and `pytest --cov` for the package."""
-    tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
-    assert tools["pytest"]["ini_options"]["testpaths"] == ["tests"]
-    assert tools["coverage"]["run"]["source"] == ["gateline"]
+def test_tests_with_coverage(tmp_path: Path) -> None:
+    """Document 2, Testing: `pytest`, and `pytest --cov=… --cov-report=html` makes its pages."""
+    some = ("tests/unit/policy/test_balancing.py", "--cov=src/gateline/policy")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *some, f"--cov-report=html:{tmp_path}"],
+        cwd=ROOT,
+        env={**os.environ, "COVERAGE_FILE": str(tmp_path / "coverage")},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    (page,) = tmp_path.glob("*_balancing_py.html")
+    assert "100%" in page.read_text()
 
 
 def test_licence() -> None:

@@ -2,17 +2,21 @@
 
 import importlib
 import inspect
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from flask import Flask, jsonify
 from sqlalchemy import text
 
+from gateline.cli import cli
 from gateline.shared.config import Settings
 from gateline.shared.routing import platform_services
 
+OURS = ("deploy/", "requirements/")
 ROOT = Path(__file__).parents[2]
 SECRET = "a-secret-of-forty-characters-for-tests-0123"
 DATABASE = "postgresql://user:pass@localhost/dbname"
@@ -91,6 +95,28 @@ def test_contributing() -> None:
     """Document 2, Contributing: how a change is made, tested and checked is written down."""
     said = (ROOT / "CONTRIBUTING.md").read_text()
     assert all(command in said for command in ("make up", "make test", "make check"))
+
+
+def test_documented_commands() -> None:
+    """Documents 2 to 4, commands: each has its line, and what stands there instead exists."""
+    page = (ROOT / "docs" / "commands-and-paths.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in page.partition("## Commands")[2].splitlines()]
+    said = {command for row in rows if len(row) > 2 for command in re.findall(r"`(.+?)`", row[1])}
+    assert said >= {
+        *("pip install -e .", "pip install -r requirements.txt", "python app.py", "python run.py"),
+        *("flask run --debug", "black src/ tests/", "ruff check src/ tests/", "pytest"),
+        *("cp .env.example .env", "python -m src.database.migrations run"),
+    }
+    ours = [command for row in rows if len(row) > 2 for command in re.findall(r"`(.+?)`", row[2])]
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    for words in (command.split() for command in ours):
+        if words[0] == "gateline":
+            name = [word for word in words[1:3] if word != "edge"]
+            assert CliRunner().invoke(cli, [*name, "--help"]).exit_code == 0, words
+        elif words[0] == "make":
+            assert words[1] in targets
+        for place in (word for word in words if "/" in word and word.startswith(OURS)):
+            assert (ROOT / place).exists(), place
 
 
 def test_service_addresses(load: Callable[..., Settings]) -> None:

@@ -27,6 +27,7 @@ def other_auth(serve: Callable[..., str]) -> str:
         JWT_ALGORITHM="HS384",
         JWT_ACCESS_TOKEN_EXPIRE_MINUTES="5",
         CORS_ORIGINS=",".join(ORIGINS),
+        LOGIN_RATE_LIMIT="10000/minute",
         METRICS_PORT="0",
     )
 

@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -46,8 +45,6 @@ KUBERNETES = [
     for document in yaml.safe_load_all(path.read_text(encoding="utf-8"))
 ]
 PODS = ("Deployment", "Job")
-
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="namespaces are Linux's")
 
 
 @dataclass

@@ -12,6 +12,7 @@ class Stage:
     """What one stage says: files it copies from the context, and how its container runs."""
 
     base: str
+    runs: list[str] = field(default_factory=list)
     copies: list[str] = field(default_factory=list)
     env: dict[str, str] = field(default_factory=dict)
     user: str = "root"
@@ -24,6 +25,8 @@ class Stage:
     def take(self, word: str, rest: str) -> None:
         """Note one instruction; commands are expected in their exact form, as JSON lists."""
         match word:
+            case "RUN":
+                self.runs.append(rest)
             case "ENV":
                 self.env.update(re.findall(r"(\w+)=(\S*)", rest))
             case "COPY" if "--from=" not in rest:

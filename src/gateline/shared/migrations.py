@@ -4,7 +4,7 @@ There is no env.py and no ini file: revisions live in the package, and any proce
 often and as concurrently as it likes; PostgreSQL's advisory lock lets one at a time through.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateSchema
 
+from gateline.shared.config import ConfigError, Problem
 from gateline.shared.config.checks import database_url
 from gateline.shared.database import connect_args
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
 
 VERSION_TABLE: Final = "alembic_version"
+
+LEAST_POSTGRESQL: Final = 13
+"""The queue of the outbox needs it."""
 
 _CONNECT_SECONDS: Final = 10
 _STATEMENT_SECONDS: Final = 3600
@@ -44,7 +48,10 @@ class Migrations:
     location: Path
 
     def upgrade(self, url: str, revision: str = "head") -> None:
-        """Bring the database up to a revision, in one transaction."""
+        """Bring the database up to a revision, in one transaction.
+
+        Raises ConfigError when the server is older than `LEAST_POSTGRESQL`.
+        """
         steps = self._script()._upgrade_revs  # noqa: SLF001 # no other way
         self._run(url, lambda rev, _: steps(revision, rev))
 
@@ -70,6 +77,7 @@ class Migrations:
         from alembic.operations import Operations
 
         with _connection(url) as connection, connection.begin():
+            check_version(connection.dialect.server_version_info or ())
             self._lock(connection)
             connection.execute(CreateSchema(self.schema, if_not_exists=True))
             context = self._context(connection, fn=steps)
@@ -99,6 +107,14 @@ class Migrations:
                 **options,
             },
         )
+
+
+def check_version(version: Sequence[int | str]) -> None:
+    """Raise ConfigError for the version of a PostgreSQL that is too old for us."""
+    if version and int(version[0]) < LEAST_POSTGRESQL:
+        shown = ".".join(map(str, version))
+        reason = f"names PostgreSQL {shown}; {LEAST_POSTGRESQL} or later is needed"
+        raise ConfigError([Problem("DATABASE_URL", reason)])
 
 
 @contextmanager

@@ -2,6 +2,9 @@
 
 import json
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -170,3 +173,34 @@ def test_build_context_has_what_the_image_copies() -> None:
     for name in copied:
         assert (ROOT / name).exists()
         assert f"!{name}" in kept
+
+
+def test_the_image_is_built_from_what_it_copies(tmp_path: Path) -> None:
+    """The Dockerfile's own command installs the package, whole, from the copied files alone."""
+    build = read_stages(ROOT / "Dockerfile")[0]
+    context, installed = tmp_path / "context", tmp_path / "installed"
+    left_out = shutil.ignore_patterns("__pycache__", "*.pyc")
+    for name in (one.rstrip("/") for one in build.copies):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, context / name, ignore=left_out)
+        else:
+            shutil.copy(source, context / name)
+    (command,) = [run for run in build.runs if run.endswith(" .")]
+    pip = [sys.executable, "-m", *command.replace("/opt/gateline/bin/", "").split()]
+    done = subprocess.run(
+        [*pip, "--no-index", "--ignore-installed", "--prefix", str(installed)],
+        cwd=context,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (package,) = installed.glob("lib/*/site-packages/gateline")
+    wanted = {path.relative_to(ROOT / "src/gateline") for path in _sources(ROOT / "src/gateline")}
+    assert wanted <= {path.relative_to(package) for path in _sources(package)}
+    assert (package / "web" / "docs" / "index.md").is_file()
+
+
+def _sources(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*.*") if "__pycache__" not in path.parts]

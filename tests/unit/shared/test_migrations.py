@@ -9,8 +9,13 @@ from flask import Flask
 from sqlalchemy import create_engine, inspect, text
 
 from gateline.shared.app import build_app
-from gateline.shared.config import Settings
-from gateline.shared.migrations import Migrations, init_migrations
+from gateline.shared.config import ConfigError, Settings
+from gateline.shared.migrations import (
+    LEAST_POSTGRESQL,
+    Migrations,
+    check_version,
+    init_migrations,
+)
 
 FIRST = '''
 """Create the table."""
@@ -119,6 +124,15 @@ def test_a_failing_revision_leaves_nothing_behind(
     with pytest.raises(RuntimeError):
         migrations.upgrade(database_url)
     assert (migrations.current(database_url), columns(database_url)) == (None, set())
+
+
+@pytest.mark.parametrize("version", [(12, 22), (9, 6, 24)])
+def test_an_older_server_is_refused_by_name(version: tuple[int, ...]) -> None:
+    """Before anything is changed there, with what it is and what is needed."""
+    shown = ".".join(map(str, version))
+    with pytest.raises(ConfigError, match=f"DATABASE_URL names PostgreSQL {shown}; 13 or later"):
+        check_version(version)
+    check_version((LEAST_POSTGRESQL, 0))
 
 
 def test_flask_has_the_commands(migrations: Migrations, settings: Settings) -> None:

@@ -184,8 +184,8 @@ class Settings(Rules):
     database_url: str = _setting(
         "",
         "Storage",
-        "PostgreSQL, as postgresql://user:password@host:5432/name. Unset outside production: the "
-        "server that `gateline up` runs.",
+        "PostgreSQL from 13 on, as postgresql://user:password@host:5432/name. Unset outside "
+        "production: the server that `gateline up` runs.",
         "DATABASE_URL",
         "SQLALCHEMY_DATABASE_URI",
         secret=True,
@@ -208,8 +208,9 @@ class Settings(Rules):
     redis_url: str = _setting(
         "redis://127.0.0.1:6379/0",
         "Storage",
-        "Valkey or Redis, as redis://host:6379/0. Unset outside production: the server that "
-        "`gateline up` runs.",
+        "Valkey or Redis from 6.2 on, as redis://host:6379/0. Unset outside production: the server "
+        "that `gateline up` runs. While none is there, sessions are refused with 503 and each "
+        "process counts its limits alone.",
         "REDIS_URL",
         secret=True,
     )
