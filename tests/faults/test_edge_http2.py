@@ -1,8 +1,13 @@
 """Clients that speak HTTP/2: bodies whose length nobody announces, cookies in several fields."""
 
 import json
+import socket
+import ssl
 from collections.abc import Iterator
 
+import h2.config
+import h2.connection
+import h2.events
 import httpx
 import pytest
 from edge_people import People, edge_environment
@@ -140,6 +145,49 @@ def test_headers_are_counted_and_crumbs_are_not(
     refused = client.get("/page", headers=[(f"X-{number}", "1") for number in range(101)])
     assert refused.status_code == 431
     assert refused.json()["details"]["reason"] == "headers_too_large"
+
+
+@pytest.mark.parametrize(
+    ("names", "status"),
+    [
+        ([(":authority", "evil.example"), ("host", "shop.example")], 200),
+        ([("host", "shop.example")], 200),
+        ([], 400),
+        ([("host", "shop.example"), ("host", "evil.example")], 400),
+    ],
+)
+def test_one_host_is_decided_on_and_passed_on(
+    gate: TlsEdge, services: ScriptedServices, names: list[tuple[str, str]], status: int
+) -> None:
+    """Beside a Host field the server drops `:authority`, so nobody acts on another name."""
+    assert ask_raw(gate, [*names, (":path", "/named")]) == status
+    for seen in services.seen("/named"):
+        assert seen.values(b"x-forwarded-host") == [b"shop.example"]
+        assert b"evil" not in seen.head
+    assert len(services.seen("/named")) == (status == 200)
+
+
+def ask_raw(gate: TlsEdge, fields: list[tuple[str, str]]) -> int:
+    """Send a GET with these fields as they are; return its status."""
+    context = ssl.create_default_context(cafile=str(gate.folder / "authority.pem"))
+    context.set_alpn_protocols(["h2"])
+    settings = h2.config.H2Configuration(validate_outbound_headers=False)
+    engine = h2.connection.H2Connection(settings)
+    engine.initiate_connection()
+    pseudo = [(":method", "GET"), (":scheme", "https")]
+    pseudo += [pair for pair in fields if pair[0].startswith(":")]
+    plain = [pair for pair in fields if not pair[0].startswith(":")]
+    engine.send_headers(1, pseudo + plain, end_stream=True)
+    with (
+        socket.create_connection(("127.0.0.1", gate.port), 10.0) as bare,
+        context.wrap_socket(bare, server_hostname="127.0.0.1") as secure,
+    ):
+        secure.sendall(engine.data_to_send())
+        while data := secure.recv(65536):
+            for event in engine.receive_data(data):
+                if isinstance(event, h2.events.ResponseReceived):
+                    return int(dict(event.headers)[b":status"])
+    raise AssertionError("no answer")
 
 
 def test_a_refusal_is_the_standard_one(client: httpx.Client) -> None:

@@ -14,7 +14,7 @@ from gateline.cli.entrance import Ended, Entrance
 from gateline.cli.explanation import Asked, Explanation
 from gateline.edge.composition import own_routes
 from gateline.edge.door import comes_from_elsewhere
-from gateline.edge.forwarding import DEADLINE, request_headers
+from gateline.edge.forwarding import DEADLINE, service_headers
 from gateline.edge.gateway import compile_plan
 from gateline.edge.sockets.entrance import LIVE, SOCKET_IO
 from gateline.policy.admission import request_id
@@ -188,19 +188,19 @@ class _Way(Entrance):
         self.found.forwarded = {
             "method": self.exchange.method,
             "path": f"{path}?{query}" if query else path,
-            "headers": self._sent(route, service.urls),
+            "headers": self._sent(route, service, path),
         }
         self.found.verdict = f"forwarded to {service.name}"
 
-    def _sent(self, route: Route, urls: Iterable[str]) -> list[tuple[str, str]]:
+    def _sent(self, route: Route, service: Service, path: str) -> list[tuple[str, str]]:
         """Return the headers as they would go upstream; what is made anew each time is said so."""
         exchange = self.exchange
         given = request_id(exchange.fields.get(b"x-request-id"))
         exchange.request_id = given or "0" * 32
         made = {b"traceparent"} - exchange.fields.keys() | (set() if given else {b"x-request-id"})
-        host = next((url.partition("://")[2].partition("/")[0] for url in urls), "")
-        sent = [("host", host)] if host else []
-        for name, value in request_headers(exchange, route):
+        host = next((url.partition("://")[2].partition("/")[0] for url in service.urls), "")
+        sent = [("host", host)] if host and not service.preserve_host else []
+        for name, value in service_headers(exchange, route, service, path):
             text = _NEW if name in made else value.decode("latin-1")
             sent.append((name.decode("latin-1"), text))
         if not exchange.is_socket:

@@ -68,15 +68,15 @@ def _name_of(host: bytes, door: Door) -> str:
 
 
 def _believe_proxy(exchange: Exchange, door: Door) -> None:
-    """Take address, scheme and host from a load balancer that is listed."""
+    """Take address and scheme from a load balancer that is listed."""
     if not is_trusted(exchange.client, door.trusted_proxies):
         return
-    fields = exchange.fields
     client = client_behind(
         door.trusted_proxies,
-        forwarded_for=_header(fields, b"x-forwarded-for") or "",
-        forwarded_proto=_header(fields, b"x-forwarded-proto") or "",
+        forwarded_for=_every(exchange, b"x-forwarded-for"),
+        forwarded_proto=_every(exchange, b"x-forwarded-proto"),
         forwarded_host="",  # the Host header decides: it is the one that was checked
+        forwarded=_every(exchange, b"forwarded"),
     )
     exchange.client = client.address or exchange.client
     exchange.scheme = client.scheme or exchange.scheme
@@ -173,6 +173,14 @@ def refuse_hidden_slashes(exchange: Exchange, route: Route) -> None:
 
 def _encoded(headers: list[tuple[str, str]]) -> Headers:
     return [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in headers]
+
+
+def _every(exchange: Exchange, name: bytes) -> str:
+    """Return the values of all fields of a name as the one list that they are (RFC 9110, 5.3)."""
+    if name not in exchange.fields:
+        return ""
+    values = [value for key, value in exchange.headers if key == name]
+    return b",".join(values).decode("latin-1")
 
 
 def _header(fields: Mapping[bytes, bytes], name: bytes) -> str | None:

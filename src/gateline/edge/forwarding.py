@@ -19,9 +19,11 @@ from gateline.edge.responding import respond
 from gateline.edge.upstream import BodyStream, Client, UpstreamError
 from gateline.edge.upstreams import Upstream
 from gateline.policy.headers import Headers, change, forward_request_headers
+from gateline.policy.paths import prefix_before
 from gateline.policy.reasons import NO_ROUTE, REASONS
 from gateline.policy.retries import is_repeatable
 from gateline.policy.routes import Destination, Route
+from gateline.policy.services import Service
 from gateline.shared.cookies import SESSION_COOKIE_STARTS
 
 DEADLINE: Final = b"x-gateline-deadline"
@@ -99,10 +101,11 @@ def _outgoing(
 ) -> Outgoing:
     """Build what goes upstream."""
     service = upstream.service
-    path = destination.path(exchange.path, service.prefix).encode("ascii")
+    path = destination.path(exchange.path, service.prefix)
+    headers = service_headers(exchange, route, service, path)
+    target = path.encode("ascii")
     if exchange.query:
-        path = path + b"?" + exchange.query
-    headers = request_headers(exchange, route)
+        target = target + b"?" + exchange.query
     patience = seconds = route.timeout or service.timeout
     if isinstance(body, BodyStream):
         seconds = _STREAM_SECONDS
@@ -111,7 +114,7 @@ def _outgoing(
     return Outgoing(
         upstream,
         exchange.method.encode("ascii"),
-        path,
+        target,
         headers,
         body,
         exchange.clock() + seconds,
@@ -128,6 +131,16 @@ async def _body(exchange: Exchange, route: Route) -> bytes | BodyStream:
         return body
     length = exchange.fields.get(b"content-length")
     return BodyStream(body, None if length is None else int(length))
+
+
+def service_headers(exchange: Exchange, route: Route, service: Service, path: str) -> Headers:
+    """Return the headers with which a service is asked for `path`: all but those that frame."""
+    headers = request_headers(exchange, route)
+    if path is not exchange.path and (prefix := prefix_before(exchange.path, path)):
+        headers.append((b"x-forwarded-prefix", prefix.encode("ascii")))
+    if service.preserve_host:
+        headers.append((b"host", exchange.fields[b"host"]))
+    return headers
 
 
 def request_headers(exchange: Exchange, route: Route) -> Headers:

@@ -1,11 +1,14 @@
 """Who really asked: what a proxy in front of us says, believed only from listed ones."""
 
 import ipaddress
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
 from gateline.policy.reasons import ADDRESS_NOT_ALLOWED, Reason
+
+_PAIR: Final = re.compile(r'[ \t]*([A-Za-z]+)=("[^"\\]*"|[^\s;,"]+)[ \t]*(;|,|$)')
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -51,15 +54,23 @@ def client_behind(
     forwarded_for: str,
     forwarded_proto: str,
     forwarded_host: str,
+    forwarded: str = "",
 ) -> Client:
     """Read X-Forwarded-For, -Proto and -Host of a peer that is trusted ("" for a missing one).
 
     The client is the last address in X-Forwarded-For that is no trusted proxy itself: what a client
     writes there stands before what the first proxy appends. Of the others the last part counts.
+    `Forwarded` (RFC 7239) counts where there is no X-Forwarded-For: a proxy that writes the latter
+    lets a client's own Forwarded pass.
     """
-    hops = _parts(forwarded_for)
-    hop = next((one for one in reversed(hops) if not is_trusted(one, networks)), None)
-    address = parse_address(hop or (hops[0] if hops else ""))
+    hops = [_without_port(hop) for hop in _parts(forwarded_for)]
+    if not hops:
+        elements = _elements(forwarded)
+        hops = [_without_port(element.get("for", "")) for element in elements]
+        forwarded_proto = forwarded_proto or (elements[-1].get("proto", "") if elements else "")
+    first = hops[0] if hops else ""
+    hop = next((one for one in reversed(hops) if not is_trusted(one, networks)), first)
+    address = parse_address(hop)
     scheme = _last(forwarded_proto).lower()
     return Client(
         address=None if address is None else str(address),
@@ -93,6 +104,28 @@ def client_network(address: str) -> str:
     if mapped is not None:
         return str(mapped)
     return str(ipaddress.IPv6Network((number, _NETWORK_BITS), strict=False).network_address)
+
+
+def _elements(forwarded: str) -> list[dict[str, str]]:
+    """Return the parameters of each element of Forwarded, none of one that is malformed."""
+    elements: list[dict[str, str]] = [{}]
+    at = 0
+    while at < len(forwarded):
+        pair = _PAIR.match(forwarded, at)
+        if pair is None:
+            return []
+        elements[-1][pair[1].lower()] = pair[2].strip('"')
+        if pair[3] == ",":
+            elements.append({})
+        at = pair.end()
+    return elements if elements[-1] else []
+
+
+def _without_port(node: str) -> str:
+    """Return the address of `192.0.2.1:80` and `[2001:db8::1]:80`, any other text as it is."""
+    if node.startswith("["):
+        return node[1:].partition("]")[0]
+    return node.partition(":")[0] if node.count(":") == 1 else node
 
 
 def _parts(header: str) -> list[str]:

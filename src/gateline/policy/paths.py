@@ -78,3 +78,18 @@ def with_prefix(path: str, prefix: str) -> str:
 def replace_prefix(path: str, old: str, new: str) -> str:
     """Return `path` with its leading `old` replaced by `new`; `old` ends at a segment."""
     return f"{new}{path[len(old) :]}"
+
+
+def prefix_before(path: str, sent: str) -> str:
+    """Return what a client's path has before the one that a service gets; "" when it is no such.
+
+    A service that puts it before its own addresses (X-Forwarded-Prefix) gives out ones that work.
+
+    >>> prefix_before("/api/shop/items", "/items"), prefix_before("/api/shop", "/")
+    ('/api/shop', '/api/shop')
+    >>> prefix_before("/api/shop/items", "/v2/items")
+    ''
+    """
+    if sent == "/":
+        return path.rstrip("/")
+    return path.removesuffix(sent) if path.endswith(sent) else ""

@@ -134,7 +134,8 @@ class Service:
     name is believed) are seconds too. A path that lacks `prefix` gets it. `hash_on` says what
     picks the endpoint under balance `hash`: `client`, `user`, `header:NAME` or `cookie:NAME`.
     `breaker`, `ejection`, `probe` and `concurrency` None switch that off. `stream_idle` is how many
-    seconds an answer of unknown length may be silent once it is under way.
+    seconds an answer of unknown length may be silent once it is under way. With `preserve_host` it
+    is asked under the name that the client asked for, not under that of its address.
     """
 
     name: str
@@ -155,6 +156,7 @@ class Service:
     idle_seconds: float = 30.0
     dns_seconds: float = 30.0
     stream_idle: float = 300.0
+    preserve_host: bool = False
     app: AppProgram | None = None
 
     @property

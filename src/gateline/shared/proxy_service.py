@@ -22,7 +22,7 @@ from gateline.policy.headers import (
     forward_response_headers,
 )
 from gateline.policy.identity import Identity, identity_headers
-from gateline.policy.paths import PathRefused, canonical, with_prefix
+from gateline.policy.paths import PathRefused, canonical, prefix_before, with_prefix
 from gateline.policy.reasons import BAD_REQUEST, LENGTH_REQUIRED, NO_ROUTE, PATH_NOT_ALLOWED
 from gateline.policy.retries import is_repeatable
 from gateline.policy.services import Service
@@ -114,7 +114,10 @@ class ProxyService:
         target = _target(encoded_path or quoted, None, upstream.service.prefix)
         query = quote(request.query_string, safe=_QUERY_CHARACTERS)
         body, framing = _incoming_body()
-        headers = _changed(_incoming_headers(share_cookie=share_cookie), changes)
+        headers = (
+            *_changed(_incoming_headers(share_cookie=share_cookie), changes),
+            *_of_service(upstream.service, target),
+        )
         call = Call(
             method=request.method,
             target=f"{target}?{query}" if query else target,
@@ -294,6 +297,15 @@ def _incoming_headers(*, share_cookie: bool) -> Iterator[tuple[str, str]]:
     yield "X-Forwarded-For", request.remote_addr or ""
     yield "X-Forwarded-Proto", request.scheme
     yield "X-Forwarded-Host", request.host
+
+
+def _of_service(service: Service, target: str) -> Iterator[tuple[str, str]]:
+    """Yield what depends on who is asked: the part of the path left out, and the client's Host."""
+    prefix = prefix_before(quote(request.path, safe=_PATH_CHARACTERS), target)
+    if prefix:
+        yield "X-Forwarded-Prefix", prefix
+    if service.preserve_host:
+        yield "Host", request.host
 
 
 def _changed(

@@ -107,6 +107,7 @@ stream_idle = "500ms"
 [services.narrow]
 url = "{shop}"
 concurrency = {{ limit = 1, queue = 0 }}
+preserve_host = true
 
 [[routes]]
 path = "/narrow/*"
@@ -142,6 +143,7 @@ def test_a_route_of_its_own_is_answered(own_edge: RunningEdge, services: Scripte
     assert own_edge.get("/api/shop/items?a=1", headers).json() == {"service": "events"}
     (seen,) = services.seen("/items")
     assert seen.target == b"/items?a=1"
+    assert seen.values(b"x-forwarded-prefix") == [b"/api/shop"]
     assert seen.values(b"x-tenant") == [b"north"]
     assert seen.values(b"x-tag") == [b"mine", b"edge"]
     assert seen.values(b"x-debug") == []
@@ -255,6 +257,19 @@ def test_an_answer_of_known_length_may_not_stall(
     started = time.monotonic()
     assert not own_edge.get("/events/y").whole
     assert time.monotonic() - started < 3.0
+
+
+def test_a_service_is_asked_under_its_own_name_or_the_clients(
+    own_edge: RunningEdge, services: ScriptedServices
+) -> None:
+    """`preserve_host` passes the Host header on; X-Forwarded-Host says it in any case."""
+    for path, name in (("/narrow/x", b"shop.example"), ("/public/x", None)):
+        own_edge.get(path, [(b"Host", b"shop.example"), (b"X-Forwarded-Prefix", b"/evil")])
+        (seen,) = services.seen(path)
+        own = b"127.0.0.1:%d" % services.ports["events"]
+        assert seen.values(b"host") == [name or own]
+        assert seen.values(b"x-forwarded-host") == [b"shop.example"]
+        assert seen.values(b"x-forwarded-prefix") == []
 
 
 def test_who_dawdles_holds_no_place_of_a_service(

@@ -94,6 +94,24 @@ def test_a_listed_load_balancer_is_believed(
     assert seen[b"x-forwarded-proto"] == b"https"
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [(b"X-Forwarded-For", b"203.0.113.7"), (b"X-Forwarded-For", b"127.0.0.1")],
+        [(b"X-Forwarded-For", b"6.6.6.6"), (b"X-Forwarded-For", b"203.0.113.7, 127.0.0.1")],
+        [(b"Forwarded", b"for=6.6.6.6"), (b"Forwarded", b"for=203.0.113.7;proto=https")],
+    ],
+)
+def test_every_line_of_a_listed_load_balancer_counts(
+    fronted_edge: RunningEdge, services: ScriptedServices, headers: list[tuple[bytes, bytes]]
+) -> None:
+    """Several lines are one list, and Forwarded says the same as X-Forwarded-For."""
+    fronted_edge.get("/", headers)
+    (seen,) = services.seen("/")
+    assert seen.values(b"x-forwarded-for") == [b"203.0.113.7"]
+    assert seen.values(b"forwarded") == []
+
+
 def test_anybody_else_is_not_believed(edge: RunningEdge, services: ScriptedServices) -> None:
     """Without EDGE_TRUSTED_PROXIES what a client says of itself is replaced."""
     headers = [(b"X-Forwarded-For", b"6.6.6.6"), (b"X-Forwarded-Proto", b"https")]

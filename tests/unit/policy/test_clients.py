@@ -63,6 +63,41 @@ def test_scheme(proto: str, scheme: str | None) -> None:
     assert _read("203.0.113.7", proto).scheme == scheme
 
 
+@pytest.mark.parametrize(
+    ("forwarded", "address", "scheme"),
+    [
+        ("for=203.0.113.7;proto=https", "203.0.113.7", "https"),
+        ('for=6.6.6.6, For="203.0.113.7:4711" ; PROTO=http;by=10.0.0.2', "203.0.113.7", "http"),
+        ('for="[2001:db8::1]:80";host="a, b;c.example"', "2001:db8::1", None),
+        ("for=203.0.113.7;proto=http, for=10.0.0.2;proto=https", "203.0.113.7", "https"),
+        ("for=6.6.6.6, for=unknown", None, None),
+        ("for=6.6.6.6, proto=https", None, "https"),
+        ("for=203.0.113.7, ", None, None),
+        ("for=203.0.113.7; rubbish", None, None),
+        ('for="203.0.113.7', None, None),
+        ("", None, None),
+    ],
+)
+def test_forwarded(forwarded: str, address: str | None, scheme: str | None) -> None:
+    """RFC 7239 says the same in one header; what is malformed says nothing."""
+    found = client_behind(
+        PROXIES, forwarded_for="", forwarded_proto="", forwarded_host="", forwarded=forwarded
+    )
+    assert (found.address, found.scheme) == (address, scheme)
+
+
+def test_x_forwarded_for_goes_before_forwarded() -> None:
+    """A proxy that writes the one passes a client's own other on."""
+    found = client_behind(
+        PROXIES,
+        forwarded_for="203.0.113.7:1234",
+        forwarded_proto="",
+        forwarded_host="",
+        forwarded="for=6.6.6.6;proto=https",
+    )
+    assert (found.address, found.scheme) == ("203.0.113.7", None)
+
+
 def test_host() -> None:
     """The host is the last one named."""
     assert _read("203.0.113.7", host="a.example, b.example").host == "b.example"

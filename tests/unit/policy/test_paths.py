@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateline.policy.paths import PathRefused, canonical, replace_prefix, with_prefix
+from gateline.policy.paths import PathRefused, canonical, prefix_before, replace_prefix, with_prefix
 
 
 @pytest.mark.parametrize(
@@ -99,6 +99,23 @@ def test_canonical_is_stable(raw: bytes) -> None:
 def test_with_prefix(path: str, prefix: str, expected: str) -> None:
     """A prefix is added only where it is missing, at segment ends."""
     assert with_prefix(path, prefix) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "prefix"),
+    [
+        ("/api/shop/items", "/items", "/api/shop"),
+        ("/api/shop", "/", "/api/shop"),
+        ("/api/shop/", "/", "/api/shop"),
+        ("/items", "/items", ""),
+        ("/", "/", ""),
+        ("/api/shop/items", "/v2/items", ""),
+        ("/doctors/1", "/api/v1/doctors/1", ""),
+    ],
+)
+def test_prefix_before(path: str, sent: str, prefix: str) -> None:
+    """Before the service's own path stands what was left out; nothing where it was exchanged."""
+    assert prefix_before(path, sent) == prefix
 
 
 def test_replace_prefix() -> None:

@@ -47,12 +47,12 @@ def make_gateway(make_app: Callable[..., Flask], raw_server: Start) -> Iterator[
     """Give a function that makes a gateway before a service which answers as told."""
     proxies: list[ProxyService] = []
 
-    def make(script: Any = OK, timeout: float = 5.0) -> Gateway:
+    def make(script: Any = OK, timeout: float = 5.0, **more: Any) -> Gateway:
         server = raw_server(script)
         names = ("JWT", "DOCTOR", "PATIENT", "INSTITUTION", "ADMIN")
         app = make_app(**{f"{name}_SERVICE_URL": server.url for name in names})
         services = {
-            name: replace(service, timeout=timeout)
+            name: replace(service, timeout=timeout, **more)
             for name, service in platform_services(app.extensions["gateline"].settings).items()
         }
 
@@ -82,12 +82,31 @@ def add_views(app: Flask) -> None:
     def shared() -> Response:
         return proxy_service.forward_current_request("jwt", "/api/v1/auth", share_cookie=True)
 
+    @app.route("/mounted/<path:rest>")
+    def mounted(rest: str) -> Response:
+        return proxy_service.forward_current_request("jwt", f"/{rest}")
+
     @app.get("/call")
     @require_session
     def call() -> Response:
         return proxy_service.proxy_get(
             "doctors", "/doctors/", params={"page": 2, "tag": ["a", "b"]}
         )
+
+
+@pytest.mark.parametrize("preserves", [True, False])
+def test_a_service_learns_under_what_it_is_mounted(
+    make_gateway: Callable[..., Gateway], preserves: bool
+) -> None:
+    """The part of the path that was left out, and where it wants that the client's Host."""
+    gateway = make_gateway(preserve_host=preserves)
+    gateway.client.get("/mounted/a%20b/c", headers={"X-Forwarded-Prefix": "/evil"})
+    line, headers, _ = gateway.sent()
+    assert line == "GET /a%20b/c HTTP/1.1"
+    assert headers["x-forwarded-prefix"] == "/mounted"
+    assert (headers["host"] == "localhost") is preserves
+    gateway.client.get("/shared")
+    assert "x-forwarded-prefix" not in gateway.sent()[1]
 
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]

@@ -10,7 +10,7 @@ from websockets.http11 import Response
 from gateline.edge import answers
 from gateline.edge.attempts import enter
 from gateline.edge.exchange import Exchange, Refused
-from gateline.edge.forwarding import request_headers
+from gateline.edge.forwarding import service_headers
 from gateline.edge.sockets.handshake import Handshake
 from gateline.edge.sockets.upstream import UpstreamSocket
 from gateline.edge.upstream import ConnectFailed, UpstreamError, UpstreamTimeout
@@ -51,9 +51,7 @@ class Opener:
         if upstream is None:
             raise Refused(NO_ROUTE)
         exchange.service = destination.service
-        path = destination.path(exchange.path, upstream.service.prefix).encode("ascii")
-        if exchange.query:
-            path = path + b"?" + exchange.query
+        path = destination.path(exchange.path, upstream.service.prefix)
         asked = perf_counter()
         try:
             socket, response = await self._ask(exchange, route, upstream, path)
@@ -69,7 +67,7 @@ class Opener:
         await _pass_refusal(exchange, response)
 
     async def _ask(
-        self, exchange: Exchange, route: Route, upstream: Upstream, path: bytes
+        self, exchange: Exchange, route: Route, upstream: Upstream, path: str
     ) -> tuple[UpstreamSocket, Response]:
         """Ask, unless the service is left alone; what comes of it counts as with a request."""
         clock = asyncio.get_running_loop().time
@@ -85,12 +83,15 @@ class Opener:
                 breaker.abandoned(probe)
 
     async def _ask_in_turn(
-        self, exchange: Exchange, route: Route, upstream: Upstream, path: bytes, probe: int
+        self, exchange: Exchange, route: Route, upstream: Upstream, path: str, probe: int
     ) -> tuple[UpstreamSocket, Response]:
         """Ask one target after the other, until one takes the connection."""
         clock = asyncio.get_running_loop().time
         until = clock() + (route.timeout or upstream.service.timeout)
-        headers = _without_handshake(request_headers(exchange, route))
+        headers = _without_handshake(service_headers(exchange, route, upstream.service, path))
+        requested = path.encode("ascii")
+        if exchange.query:
+            requested = requested + b"?" + exchange.query
         tried: list[Target] = []
         retrying = False
         try:
@@ -101,7 +102,7 @@ class Opener:
                 exchange.target = target.name
                 try:
                     opened = await self._attempt(
-                        exchange, route, upstream, target, path, headers, until
+                        exchange, route, upstream, target, requested, headers, until
                     )
                 except UpstreamError as error:
                     upstream.failed(target, clock(), probe, unavailable=True)

@@ -90,7 +90,7 @@ class Settings(Rules):
         "",
         "Application",
         "Addresses or networks of proxies and load balancers in front of the edge, whose "
-        "X-Forwarded-* headers it believes; from anybody else they are replaced.",
+        "X-Forwarded-* headers, else Forwarded, it believes; from anybody else they are replaced.",
         "EDGE_TRUSTED_PROXIES",
     )
     cors_origins: List = _setting(

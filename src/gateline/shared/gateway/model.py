@@ -44,7 +44,7 @@ class GatewayEntry(Table):
     )
     trusted_proxies: Annotated[list[address_fields.NetworkText], LIST] = setting(
         [],
-        "Proxies in front whose X-Forwarded-* is believed. EDGE_TRUSTED_PROXIES wins.",
+        "Proxies in front whose X-Forwarded-*, else Forwarded, counts. EDGE_TRUSTED_PROXIES wins.",
         ["10.0.0.0/8"],
     )
     platform: bool = setting(True, "Whether accounts, API, pages and control room are served.")

@@ -113,6 +113,9 @@ class ServiceEntry(Table):
         {}, "Environment variables of the app.", {"SHOP_CURRENCY": "EUR"}
     )
     prefix: web_fields.Prefix = setting("", "Put before a path that lacks it.", "/v2")
+    preserve_host: bool = setting(
+        False, "Whether it gets the client's Host header, not its own address's."
+    )
     timeout: fields.Duration | None = setting(
         None, "Time for a request, all attempts included; else UPSTREAM_TIMEOUT, 10 s.", "10s"
     )

@@ -50,6 +50,7 @@ def service(name: str, entry: ServiceEntry, folder: Path, *, timeout: float) -> 
         idle_seconds=entry.idle,
         dns_seconds=entry.dns_refresh,
         stream_idle=entry.stream_idle,
+        preserve_host=entry.preserve_host,
         app=each(entry.app, lambda target: _app(target, entry, folder)),
     )
 

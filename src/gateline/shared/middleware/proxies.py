@@ -1,4 +1,4 @@
-"""Who really asked: X-Forwarded-* headers, believed only from listed proxies."""
+"""Who really asked: X-Forwarded-* headers or Forwarded, believed only from listed proxies."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -46,6 +46,7 @@ class TrustedProxies:
             forwarded_for=environ.get("HTTP_X_FORWARDED_FOR", ""),
             forwarded_proto=environ.get("HTTP_X_FORWARDED_PROTO", ""),
             forwarded_host=environ.get("HTTP_X_FORWARDED_HOST", ""),
+            forwarded=environ.get("HTTP_FORWARDED", ""),
         )
         if client.address is not None:
             environ["REMOTE_ADDR"] = client.address
