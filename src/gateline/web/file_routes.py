@@ -46,7 +46,7 @@ def plan_of_file(settings: Settings) -> GatewayPlan | None:
     """
     if settings.web_service_url is not None:
         return None
-    plan = load_plan(settings)
+    plan = load_plan(settings, listens=False)
     return plan if plan.path is not None else None
 
 
@@ -66,7 +66,7 @@ def services_of_file(settings: Settings) -> dict[str, Service]:
     A wrong file is the edge's business to refuse: then there are none to show.
     """
     try:
-        plan = load_plan(settings)
+        plan = load_plan(settings, listens=False)
     except GatewayFileError:
         return {}
     ours = PLATFORM_SERVICES if plan.platform else frozenset[str]()

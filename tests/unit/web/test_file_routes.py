@@ -178,6 +178,18 @@ def test_a_wrong_file_is_refused_at_the_start(build: Build, tmp_path: Path) -> N
     build(gateline_config=path, web_service_url="http://web")
 
 
+def test_the_certificate_of_the_edge_is_no_business_of_ours(build: Build, tmp_path: Path) -> None:
+    """Where Flask serves alone, or in a container of its own, its files need not be there."""
+    path = tmp_path / "gateline.toml"
+    path.write_text(
+        "[gateway.tls]\ncertificate = 'edge.pem'\nkey = 'edge.key'\n"
+        "[services.shop]\nurl = 'http://127.0.0.1:1'\n"
+    )
+
+    with build(gateline_config=path).app_context():
+        assert "shop" in {state.name for state in service_states()}
+
+
 def test_the_control_room_knows_the_services(app: Flask) -> None:
     """Those of the file are shown beside the platform's, but for what only the edge can ask."""
     with app.app_context():

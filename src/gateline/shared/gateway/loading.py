@@ -25,16 +25,16 @@ _NAMED: Final = "gateline_config"
 _LIMIT: Final = "rate_limit_default"
 
 
-def load_plan(settings: "Settings") -> GatewayPlan:
+def load_plan(settings: "Settings", *, listens: bool = True) -> GatewayPlan:
     """Return the plan of GATELINE_CONFIG, or the platform's own when there is no such file.
 
     Raises GatewayFileError, which lists every problem of the file; a file that was named and is
-    not there is one.
+    not there is one. Without `listens` the files of [gateway.tls] are not looked at.
     """
     path = settings.gateline_config
     if _NAMED not in settings.model_fields_set and not path.exists():
         return _built_in(settings)
-    return plan_of(Source.read(path), settings)
+    return plan_of(Source.read(path), settings, listens=listens)
 
 
 def plan_of(source: Source, settings: "Settings", *, listens: bool = True) -> GatewayPlan:
