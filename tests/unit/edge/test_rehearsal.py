@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateline.cli.reading import settings_of_nobody
@@ -66,6 +66,7 @@ def test_http2_without_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
 TEXTS = st.text("/a.é \n%2F{}:?#*;\\@", max_size=6)
 
 
+@settings(deadline=None)
 @given(place=st.sampled_from(("url", "prefix", "check", "rewrite", "user")), text=TEXTS)
 def test_what_is_called_right_can_be_built_and_sent(place: str, text: str) -> None:
     """Whatever a person writes is an error of the file or makes requests that can be sent."""
