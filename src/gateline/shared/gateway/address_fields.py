@@ -119,13 +119,18 @@ def _location(value: str) -> str:
 
 
 def _host(value: str) -> str:
+    no_host = wrong(
+        f"{value!r} is no host name",
+        "write it without scheme and port: api.example.com or *.example.com",
+    )
     try:
-        return checks.allowed_hosts([value])[0]
+        host = checks.allowed_hosts([value])[0]
     except ValueError:
-        raise wrong(
-            f"{value!r} is no host name",
-            "write it without scheme and port: api.example.com or *.example.com",
-        ) from None
+        raise no_host from None
+    name = host.removeprefix("*").removeprefix(".")
+    if name and not _is_host(name[1:-1] if name.startswith("[") else name):
+        raise no_host
+    return host
 
 
 def _server_name(value: str) -> str:

@@ -178,6 +178,12 @@ def _check_redirect(checked: Checked, at: Location, entry: RouteEntry) -> None:
         return
     known = {part[1:-1] for part in entry.path.split("/") if part.startswith("{")}
     if entry.path.endswith("/*"):
+        if "path" in known:
+            checked.wrong(
+                (*at, "path"),
+                "{path} is the part under /* too",
+                "give the parameter another name",
+            )
         known.add("path")
     rest = entry.redirect.to
     while "{" in rest:

@@ -23,6 +23,8 @@ _NEEDS_SERVICE: Final = (
     "roles",
     "strip_prefix",
 )
+_HEADERS_OF_A_BROWSER: Final = 20
+_KEPT: Final = frozenset({"GET", "HEAD"})
 _KNOWN_USER_TYPES: Final = frozenset(USER_TYPES)
 
 
@@ -50,6 +52,12 @@ def _check_gateway(checked: Checked) -> None:
                 "believes X-Forwarded-For of everybody",
                 "list the proxies in front of the gateway alone",
             )
+    if gateway.max_header_count is not None and gateway.max_header_count < _HEADERS_OF_A_BROWSER:
+        checked.doubtful(
+            ("gateway", "max_header_count"),
+            "is less than a browser sends",
+            f"write at least {_HEADERS_OF_A_BROWSER}",
+        )
     if not checked.routes and not checked.services:
         checked.doubtful((), "has neither services nor routes", "make a start by `gateline init`")
 
@@ -162,6 +170,10 @@ def _check_door(checked: Checked, at: Location, entry: RouteEntry, route: Route)
     if entry.cors is not None and not (entry.cors.origins or checked.gateway.cors_origins):
         checked.doubtful(
             (*at, "cors", "origins"), "lists nobody, so nothing of it is said", "list origins"
+        )
+    if entry.cache is not None and route.methods and not route.methods & _KEPT:
+        checked.doubtful(
+            (*at, "cache"), "means nothing here: only answers to GET are kept", "take it out"
         )
     if entry.cache is not None and entry.cache.default > entry.cache.most:
         checked.doubtful(

@@ -128,6 +128,18 @@ DOUBTS = {
         "HTTP/1.1",
         "take it out",
     ),
+    "fewer headers than browsers send": Doubt(
+        f"[gateway]\nmax_header_count = 5\n{SHOP}{ROUTE}",
+        "gateway.max_header_count",
+        "less than a browser sends",
+        "at least 20",
+    ),
+    "a cache for orders": Doubt(
+        f"{SHOP}{ROUTE}cache = true\nmethods = 'POST'",
+        "routes[1].cache",
+        "only answers to GET",
+        "take it out",
+    ),
     "keys that nobody has": Doubt(
         f"{SHOP}{ROUTE}accept = ['session', 'key']",
         "routes[1].accept[2]",

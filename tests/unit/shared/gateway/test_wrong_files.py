@@ -464,6 +464,24 @@ WRONG = {
         "'shop..internal' is no host name",
         "http://host:port",
     ),
+    "a host of a route with an empty part": Wrong(
+        f"{SHOP}{ROUTE}hosts = ['*.shop..example']  # HERE",
+        "routes[1].hosts[1]",
+        "no host name",
+        "*.example.com",
+    ),
+    "a host of a route that is no address": Wrong(
+        f"{SHOP}{ROUTE}hosts = ['[:::::]']  # HERE",
+        "routes[1].hosts[1]",
+        "no host name",
+        "api.example.com",
+    ),
+    "two things called path": Wrong(
+        "[[routes]]\nredirect = '/new/{path}'\npath = '/old/{path}/*'  # HERE",
+        "routes[1].path",
+        "under /* too",
+        "another name",
+    ),
     "port zero": Wrong(
         "[services.shop]\nurl = 'http://shop:0'  # HERE",
         "services.shop.url",
