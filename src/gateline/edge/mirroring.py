@@ -10,12 +10,15 @@ from gateline.edge.exchange import Exchange
 from gateline.edge.record import MIRRORED
 from gateline.edge.upstream import BodyStream, UpstreamError
 from gateline.edge.upstreams import Upstream
-from gateline.policy.services import Mirror
+from gateline.policy.paths import prefix_before
+from gateline.policy.services import Mirror, Service
 
 MARK: Final = b"x-gateline-mirror"
 """Tells the service that its answer goes nowhere; a client's own is dropped."""
 
 _MOST_IN_FLIGHT: Final = 64
+_FOR_ONE_SERVICE: Final = frozenset({b"host", b"x-forwarded-prefix"})
+"""What is said to one service of how it is asked, and not to another."""
 
 
 class Mirrors:
@@ -58,15 +61,15 @@ async def _send(
     exchange: Exchange, upstream: Upstream, outgoing: Outgoing, body: bytes | None
 ) -> None:
     service = upstream.service
-    path = _path(exchange, service.prefix, outgoing)
+    target, headers = _addressed(exchange, outgoing, service)
     deadline = asyncio.get_running_loop().time() + service.timeout
     outcome = "sent"
     try:
         async with asyncio.timeout_at(deadline):
             response = await upstream.choose(exchange).pool.send(
                 outgoing.method,
-                path,
-                [*outgoing.headers, (MARK, b"1")],
+                target,
+                [*headers, (MARK, b"1")],
                 body,
                 deadline=deadline,
                 connect_timeout=service.connect_timeout,
@@ -82,11 +85,19 @@ async def _send(
     MIRRORED.labels(service.name, outcome).inc()
 
 
-def _path(exchange: Exchange, prefix: str, outgoing: Outgoing) -> bytes:
-    """Return the path to ask the mirror for: the route's changes, and a prefix of its own."""
+def _addressed(
+    exchange: Exchange, outgoing: Outgoing, service: Service
+) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """Return target and headers for the mirror: the route's changes, and a prefix of its own."""
     route = exchange.route
     destination = None if route is None else route.destination_for(exchange.identity)
     if destination is None:
-        return outgoing.path
-    path = destination.path(exchange.path, prefix).encode("ascii")
-    return path + b"?" + exchange.query if exchange.query else path
+        return outgoing.path, list(outgoing.headers)
+    path = destination.path(exchange.path, service.prefix)
+    headers = [pair for pair in outgoing.headers if pair[0] not in _FOR_ONE_SERVICE]
+    if path != exchange.path and (prefix := prefix_before(exchange.path, path)):
+        headers.append((b"x-forwarded-prefix", prefix.encode("ascii")))
+    if service.preserve_host:
+        headers.append((b"host", exchange.fields[b"host"]))
+    target = path.encode("ascii")
+    return (target + b"?" + exchange.query if exchange.query else target), headers

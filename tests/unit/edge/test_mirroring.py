@@ -83,9 +83,15 @@ def test_a_copy_is_the_request_and_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("prefix", "path"), [("", b"/orders/1?x=2"), ("/next", b"/next/orders/1?x=2")]
+    ("prefix", "path", "before"),
+    [
+        ("", b"/orders/1?x=2", b"/api/shop"),
+        ("/next", b"/next/orders/1?x=2", None),
+    ],
 )
-def test_a_copy_has_the_prefix_of_the_mirror(prefix: str, path: bytes) -> None:
+def test_a_copy_has_the_prefix_of_the_mirror(
+    prefix: str, path: bytes, before: bytes | None
+) -> None:
     """What the route changes of the path is changed here too; the service's prefix is not added."""
     destination = Destination("shop", replace=("/api/shop", ""))
 
@@ -96,9 +102,13 @@ def test_a_copy_has_the_prefix_of_the_mirror(prefix: str, path: bytes) -> None:
             exchange.route = Route("shop", "/api/shop/*", destination, mirror=ALL)
             exchange.path, exchange.query = "/api/shop/orders/1", b"x=2"
             outgoing.path = b"/v1/orders/1?x=2"
+            outgoing.headers = [(b"x-forwarded-prefix", b"/of/another"), (b"host", b"shop")]
             mirrors.copy(exchange, ALL, outgoing)
             await drained(mirrors)
-            assert shadow.visits[0].value(b":path") == path
+            (visit,) = shadow.visits
+            assert visit.value(b":path") == path
+            assert visit.value(b"x-forwarded-prefix") == before
+            assert visit.value(b":authority") == upstream.target.authority
 
     run(scenario())
 
