@@ -168,18 +168,19 @@ def _validated(token: str) -> dict[str, Any]:
         return {"valid": False, **refusal.body(current_request_id())}
 
 
-def _synced(item: dict[str, Any]) -> dict[str, Any]:
+def _synced(item: Any) -> dict[str, Any]:
     """Sync one of several accounts, in a transaction of its own."""
+    name = item.get("id") if isinstance(item, dict) else None
     try:
         sync.sync_user(_checked(item))
     except ApiError as refusal:
         if refusal.status != 400:  # a store that is away fails the whole request
             raise
-        return {"id": item.get("id"), "status": "error", **refusal.body(current_request_id())}
-    return {"id": item.get("id"), **_SUCCESS}
+        return {"id": name, "status": "error", **refusal.body(current_request_id())}
+    return {"id": name, **_SUCCESS}
 
 
-def _checked(item: dict[str, Any]) -> SyncUser:
+def _checked(item: Any) -> SyncUser:
     try:
         return SyncUser.model_validate_json(json.dumps(item), strict=True)
     except ValidationError as error:

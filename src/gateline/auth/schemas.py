@@ -4,7 +4,14 @@ import json
 from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
 from gateline.shared.config.checks import USER_NAME
 from gateline.shared.schemas.base import EmailAddress, ErrorBody, Schema, Timestamp, UserId
@@ -147,9 +154,9 @@ class OneToken(Schema):
 
 
 class ManyTokens(Schema):
-    """Access tokens to validate at once."""
+    """Access tokens to validate at once; each is judged by itself, also one that can be none."""
 
-    tokens: list[Token] = Field(min_length=1, max_length=BULK_LIMIT, repr=False)
+    tokens: list[str] = Field(min_length=1, max_length=BULK_LIMIT, repr=False)
 
 
 class SessionData(Schema):
@@ -222,10 +229,14 @@ class SyncUser(Schema):
     last_sync: Timestamp | None = None
 
 
+# Checked one by one: one that is wrong, whatever it is, must not keep the others out.
+_Unchecked = Annotated[Any, WithJsonSchema({"type": "object", "additionalProperties": True})]
+
+
 class ManyUsers(Schema):
     """Accounts to sync at once; each is taken or refused by itself."""
 
-    users: list[dict[str, Any]] = Field(min_length=1, max_length=BULK_LIMIT)
+    users: list[_Unchecked] = Field(min_length=1, max_length=BULK_LIMIT)
 
 
 class RevokeSessions(Schema):

@@ -28,6 +28,7 @@ from gateline.policy.reasons import (
 from gateline.policy.retries import RetryPolicy
 from gateline.policy.services import Service, endpoints_at
 from gateline.shared.errors import ApiError
+from gateline.shared.tokens import MAX_TOKEN_BYTES
 from gateline.shared.upstream import Answer, Call, Upstream, UpstreamFailed
 
 if TYPE_CHECKING:
@@ -136,6 +137,8 @@ class AuthClient:
 
     def validate_token(self, token: str) -> ValidToken:
         """Return what a valid token says; raise TokenRejected for any other."""
+        if not _may_be_token(token):
+            raise TokenRejected
         known = self._cache.get(token)
         if known is None:
             known = self._post("validate-token", {"token": token}, ValidToken.read)
@@ -145,7 +148,7 @@ class AuthClient:
     def validate_tokens(self, tokens: Sequence[str]) -> list[ValidToken | None]:
         """Return what each token says, None for one that is not valid, in the order given."""
         known = {token: self._cache.get(token) for token in tokens}
-        unknown = [token for token, info in known.items() if info is None]
+        unknown = [token for token, info in known.items() if info is None and _may_be_token(token)]
         for batch in _batches(unknown):
             verdicts = self._post("validate-tokens", {"tokens": batch}, _each(_verdict, len(batch)))
             for token, info in zip(batch, verdicts, strict=True):
@@ -322,6 +325,11 @@ def _object(answer: Answer) -> dict[str, Any]:
     if answer.status == 200:
         raise AuthClientError("The auth service's answer is not a JSON object.")
     return {}
+
+
+def _may_be_token(token: str) -> bool:
+    """Tell whether it is worth asking: what is empty or too long is refused as malformed."""
+    return bool(token.strip()) and len(token) <= MAX_TOKEN_BYTES and token.isascii()
 
 
 def _digest(token: str) -> bytes:

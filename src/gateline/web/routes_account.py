@@ -143,7 +143,7 @@ def _done_or_refused(what: str, change: Callable[[], object]) -> Any:
     except ApiError as refused:
         if refused.status == HTTPStatus.UNAUTHORIZED:
             raise
-        return make_response(_page(what, refused), refused.status)
+        return make_response(_page(what, refused), refused.status, refused.headers)
     return redirect(f"{_PAGE}?done={what}", HTTPStatus.SEE_OTHER)
 
 

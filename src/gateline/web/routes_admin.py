@@ -135,7 +135,9 @@ def log_in_by_form() -> ResponseReturnValue:
     try:
         ticket = control_room.log_in(body.username, body.password, visitor())
     except ApiError as refused:
-        return _login(problem=refused.message, status=refused.status)
+        page = make_response(_login(problem=refused.message, status=refused.status))
+        page.headers.update(refused.headers)
+        return page
     response = make_response(redirect(PAGE, HTTPStatus.SEE_OTHER))
     give_cookie(response, ticket)
     return response

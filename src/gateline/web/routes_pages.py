@@ -90,7 +90,9 @@ def log_in() -> Any:
     try:
         ticket = service.log_in(kind, body.email, body.password, visitor())
     except ApiError as refused:
-        return _landing(True, problem=refused.message, status=refused.status)
+        page = _landing(True, problem=refused.message, status=refused.status)
+        page.headers.update(refused.headers)
+        return page
     target = local_path(request.form.get("next")) or home_of(kind) or LANDING
     response = redirect(target, HTTPStatus.SEE_OTHER)
     give_cookie(response, ticket)

@@ -77,7 +77,7 @@ def send(kind: str) -> Any:
     try:
         made = register(known, body_of(known, request.form), visitor())
     except ApiError as refused:
-        return make_response(_page(known, refused), refused.status)
+        return make_response(_page(known, refused), refused.status, refused.headers)
     response = redirect(first_page(known, made), HTTPStatus.SEE_OTHER)
     give_cookie(response, made.ticket)
     return response

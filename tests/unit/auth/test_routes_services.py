@@ -207,7 +207,32 @@ def test_validate_tokens_answers_each_in_order(
         assert call("validate-tokens", {"tokens": wrong}).status_code == 400
 
 
+def test_what_can_be_no_token_spoils_no_batch(
+    call: Callable[..., Any], log_in: Callable[..., LoggedIn]
+) -> None:
+    """An empty, an endless and a strange one are refused by themselves."""
+    wrong = ["", " ", "x" * 9000, "é"]
+    answer = call("validate-tokens", {"tokens": [*wrong, log_in().access_token]})
+    assert answer.status_code == 200
+    results = answer.json["results"]
+    assert [one["valid"] for one in results] == [False] * 4 + [True]
+    assert {one["error"] for one in results[:4]} == {"Invalid token"}
+
+
 # Sync in bulk
+
+
+def test_what_is_no_account_spoils_no_batch(
+    call: Callable[..., Any], person: Callable[..., Person]
+) -> None:
+    """Text, numbers, lists and nothing are refused by themselves."""
+    who = person()
+    wrong = ["x", 7, None, [], {"id": [1]}]
+    users = [*wrong, {"id": who.id, "first_name": "Bo"}]
+    answer = call("sync-users", {"users": users})
+    assert (answer.status_code, answer.json["status"]) == (200, "partial")
+    assert [one["status"] for one in answer.json["results"]] == ["error"] * 5 + ["success"]
+    assert {one["error"] for one in answer.json["results"][:5]} == {"Failed to sync user data"}
 
 
 def test_sync_users_takes_each_by_itself(

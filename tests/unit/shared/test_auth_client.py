@@ -159,6 +159,22 @@ def test_many_tokens_at_once(auth: Auth, client: AuthClient, clock: Any) -> None
     assert [len(payload.get("tokens", ())) for _, payload in auth.asked()] == [0, 100, 1]
 
 
+@pytest.mark.parametrize("token", ["", "  ", "x" * 8193, "é", "\ud800"])
+def test_what_can_be_no_token_is_not_asked_about(
+    auth: Auth, client: AuthClient, clock: Any, token: str
+) -> None:
+    """It is refused as any wrong token is, alone and among others, which it does not spoil."""
+    with pytest.raises(TokenRejected):
+        client.validate_token(token)
+    assert auth.asked() == []
+    auth.replies = [(200, {"results": [{"valid": True, **valid(clock, 1)}]})]
+
+    found = client.validate_tokens([token, "t-1"])
+
+    assert [one.user_id if one else None for one in found] == [None, 1]
+    assert [payload["tokens"] for _, payload in auth.asked()] == [["t-1"]]
+
+
 def test_syncing(auth: Auth, client: AuthClient) -> None:
     """Sessions and accounts are stated as documented."""
     client.sync_session(7, {"session_id": "sid"}, token="jwt")

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from tests.unit.web.conftest import Open, Stub
+from tests.unit.web.conftest import Open, Stub, refusal
+from tests.unit.web.test_registration import FORMS as REGISTRATIONS
+from werkzeug import Request, Response
 
 from gateline.shared.app import Parts
 from gateline.shared.cookies import SESSION_COOKIE
@@ -159,6 +161,32 @@ def test_form_login_refused(client: FlaskClient, stub: Stub) -> None:
     values = {tag.get("name"): tag.get("value") for tag in page.all("input")}
     assert values["email"] == "patient@example.com"
     assert values["password"] is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "path"),
+    [
+        ("POST /api/v1/auth/login", "/login"),
+        ("POST /api/v1/auth/login", "/admin"),
+        ("POST /api/auth/register", "/register/doctor"),
+    ],
+)
+def test_forms_say_when_to_come_back(
+    client: FlaskClient, stub: Stub, asked: str, path: str
+) -> None:
+    """A spent limit is answered by a page with the same Retry-After as elsewhere."""
+
+    def spent(_: Request) -> Response:
+        response = refusal(429, "limit_spent")
+        response.headers["Retry-After"] = "17"
+        return response
+
+    stub.answers[asked] = spent
+    form = FORM | {"username": "olga"} | REGISTRATIONS["doctor"]
+    response = client.post(path, data=form, headers={"Origin": "http://localhost"})
+    assert response.status_code == 429
+    assert response.headers["Retry-After"] == "17"
+    assert response.mimetype == "text/html"
 
 
 @pytest.mark.parametrize(
