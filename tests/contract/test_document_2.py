@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from running_platform import RunningPlatform
-    from tests.contract.conftest import Account, Http
+    from tests.contract.conftest import Account, Caller, Http
 
     from gateline.local.engines import Postgres
 
@@ -284,6 +284,26 @@ def test_own_profile(http: Http, account: Account) -> None:
     assert found["email"] == account.email
     assert found["name"]
     assert TIME.fullmatch(found["created_at"])
+
+
+def test_a_profile_is_as_old_as_its_account(http: Http, new_account: str) -> None:
+    """Document 2, GET /api/users/me: `created_at` is the account's, not that of the first visit."""
+    body = {"email": new_account, "password": PASSWORD}
+    granted = http("POST", "/api/auth/login", json=body).json()
+    bearer = {"Authorization": f"Bearer {granted['access_token']}"}
+    profile = http("GET", "/api/users/me", headers=bearer).json()
+    assert profile["created_at"] == granted["user"]["created_at"]
+
+
+def test_a_profile_follows_what_services_tell(
+    http: Http, account: Account, log_in: Callable[[Account], Account], call: Caller
+) -> None:
+    """Document 2, GET /api/users/me: a name told with sync-user is there at the next login."""
+    assert http("GET", "/api/users/me", headers=account.bearer).json()["phone"] is None
+    told = {"id": account.id, "first_name": "Ana", "last_name": "Sol", "phone": "+34600000000"}
+    assert call("sync-user", told).status_code == 200
+    profile = http("GET", "/api/users/me", headers=log_in(account).bearer).json()
+    assert (profile["name"], profile["phone"]) == ("Ana Sol", "+34600000000")
 
 
 @pytest.mark.parametrize(

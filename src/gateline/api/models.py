@@ -27,9 +27,11 @@ class Base(DeclarativeBase):
 class Profile(Base):
     """What a person says about itself.
 
-    The name and the telephone number are ours and told to the accounts' service; the address is
-    theirs, as told by the session that began last (`identified_at`). `last_sync` dates the last
-    change that was told and only grows.
+    The name and the telephone number are told to the accounts' service, and follow what is changed
+    there later: `name_as_of` and `phone_as_of` are of when each is, so the newer one stays. The
+    address is theirs, as told by the session that began last (`identified_at`), and so is the
+    account's beginning (`created_at`). `last_sync` dates the last change that was told and only
+    grows.
     """
 
     __tablename__ = "profiles"
@@ -42,6 +44,8 @@ class Profile(Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     last_sync: Mapped[datetime | None]
+    name_as_of: Mapped[datetime]
+    phone_as_of: Mapped[datetime]
 
 
 class Order(Base):

@@ -17,6 +17,7 @@ from gateline.shared.errors import Conflict, NotFound
 from gateline.shared.paging import Found, page, read_time
 from gateline.shared.paging import Order as Sorting
 from gateline.shared.schemas.base import MAX_ID, timestamp_text
+from gateline.shared.sessions import moment_of
 
 _NAME_LIMIT: Final = 100
 _TICK: Final = timedelta(microseconds=1)
@@ -25,9 +26,12 @@ _CANCELLABLE: Final = frozenset({"pending", "confirmed"})
 
 
 def profile_of(identity: Identity) -> Profile:
-    """Return the profile of the person who asks, made from its identity at first use."""
+    """Return the profile of the person who asks, made from its identity at first use.
+
+    It follows what the identity tells that is newer.
+    """
     profile = db.session.get(Profile, identity.user_id)
-    if profile is not None and not _tells_another_address(identity, profile):
+    if profile is not None and not _news(identity, profile):
         return profile
     with transaction_context():
         return _hold_profile(identity)
@@ -44,7 +48,10 @@ def change_profile(identity: Identity, changes: Mapping[str, Any]) -> Profile:
         if wanted:
             for key, value in wanted.items():
                 setattr(profile, key, value)
-            profile.updated_at = profile.last_sync = _later_than(profile.last_sync)
+            moment = _later_than(profile.last_sync, profile.name_as_of, profile.phone_as_of)
+            profile.updated_at = profile.last_sync = moment
+            for key in wanted:
+                setattr(profile, f"{key}_as_of", moment)
             db.session.flush()
             outbox.tell_auth(_message(profile, wanted))
         return profile
@@ -101,15 +108,14 @@ def cancel_order(identity: Identity, name: str) -> Order:
 
 
 def _hold_profile(identity: Identity) -> Profile:
-    """Return the profile with its row locked, made or with the address of this session."""
+    """Return the profile with its row locked, made from this session or following its news."""
     profile = _locked(int(identity.user_id))
     if profile is None:
         _make_profile(identity)
         profile = _locked(int(identity.user_id))
     assert profile is not None  # noqa: S101 - made above, by us or by whom we waited for
-    if _tells_another_address(identity, profile):
-        profile.email = identity.email
-        profile.identified_at = at(identity.issued_at)
+    for key, value in _news(identity, profile).items():
+        setattr(profile, key, value)
     return profile
 
 
@@ -119,27 +125,51 @@ def _locked(user_id: int) -> Profile | None:
 
 
 def _make_profile(identity: Identity) -> None:
-    name, moment = " ".join(identity.name.split()) or identity.email, now()
+    moment = now()
     row = insert(Profile).values(
         user_id=identity.user_id,
         email=identity.email,
-        name=name[:_NAME_LIMIT],
+        name=_name_of(identity),
+        phone=identity.phone or None,
         identified_at=at(identity.issued_at),
-        created_at=moment,
+        created_at=at(identity.created_at) if identity.created_at else moment,
         updated_at=moment,
+        name_as_of=moment_of(identity.name_as_of),
+        phone_as_of=moment_of(identity.phone_as_of),
     )
     # Two first requests at once make one profile.
     db.session.execute(row.on_conflict_do_nothing(index_elements=[Profile.user_id]))
 
 
-def _tells_another_address(identity: Identity, profile: Profile) -> bool:
-    """Tell whether a session newer than the last one heard of brings another address."""
-    return identity.email != profile.email and at(identity.issued_at) >= profile.identified_at
+def _name_of(identity: Identity) -> str:
+    return (" ".join(identity.name.split()) or identity.email)[:_NAME_LIMIT]
 
 
-def _later_than(earlier: datetime | None) -> datetime:
+def _news(identity: Identity, profile: Profile) -> dict[str, Any]:
+    """Return what this session tells that the profile does not have yet, by column.
+
+    The address counts from a session newer than the last one heard of, name and telephone number
+    when they are newer than ours.
+    """
+    news: dict[str, Any] = {}
+    if identity.email != profile.email and at(identity.issued_at) >= profile.identified_at:
+        news |= {"email": identity.email, "identified_at": at(identity.issued_at)}
+    if identity.created_at and at(identity.created_at) != profile.created_at:
+        news["created_at"] = at(identity.created_at)
+    for key, value, as_of in (
+        ("name", _name_of(identity), moment_of(identity.name_as_of)),
+        ("phone", identity.phone or None, moment_of(identity.phone_as_of)),
+    ):
+        if as_of > getattr(profile, f"{key}_as_of"):
+            news |= {key: value, f"{key}_as_of": as_of}
+            if value != getattr(profile, key):
+                news["updated_at"] = max(as_of, news.get("updated_at", profile.updated_at))
+    return news
+
+
+def _later_than(*earlier: datetime | None) -> datetime:
     """Return the present, or just after the last change where the clock was put back."""
-    return now() if earlier is None else max(now(), earlier + _TICK)
+    return max(now(), *(moment + _TICK for moment in earlier if moment is not None))
 
 
 def _message(profile: Profile, changed: Mapping[str, Any]) -> dict[str, Any]:

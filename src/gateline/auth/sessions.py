@@ -20,6 +20,7 @@ from gateline.auth import audit
 from gateline.auth.models import Session, User
 from gateline.auth.moments import at, epoch, now
 from gateline.auth.service import Proof, admit, hold_user, passwords, record_refused_login
+from gateline.auth.stamps import name_stamp, phone_stamp
 from gateline.policy.reasons import (
     ACCOUNT_INACTIVE,
     SESSION_EXPIRED,
@@ -239,6 +240,10 @@ def as_entry(user: User, claims: Claims, session: Session) -> store.Session:
         expires_at=end,
         # A refresh token outlives the limit of renewals; its access tokens end by themselves.
         absolute_expires_at=max(epoch(session.renewable_until), end),
+        created_at=epoch(user.created_at),
+        name_as_of=store.as_of(name_stamp(user)),
+        phone=user.phone or "",
+        phone_as_of=store.as_of(phone_stamp(user)),
     )
 
 

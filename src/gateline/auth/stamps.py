@@ -19,6 +19,16 @@ def stamp_of(user: User, field: str) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
+def name_stamp(user: User) -> datetime:
+    """Return of when an account's name is."""
+    return max(stamp_of(user, field) or user.created_at for field in NAMES)
+
+
+def phone_stamp(user: User) -> datetime:
+    """Return of when an account's telephone number is."""
+    return stamp_of(user, "phone") or user.created_at
+
+
 def not_older(user: User, fields: Iterable[str], moment: datetime) -> frozenset[str]:
     """Return those of the fields whose value is not newer than a message of this moment."""
     return frozenset(

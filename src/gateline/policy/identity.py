@@ -1,7 +1,7 @@
 """Who is asking, and whether their kind of account may."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from gateline.policy.reasons import ROLE_MISSING, SESSION_MISSING, Reason
@@ -20,6 +20,10 @@ class Identity:
     `issuer` is empty for our own accounts, whose `user_id` is a number. For an identity from
     outside it is the issuer's name, and `user_id` what that issuer calls the user. `consumer` is
     the name of an API key: a program without an account, whose `user_id` is the same name.
+
+    `created_at` is the account's beginning (0: unknown). `name_as_of` and `phone_as_of` tell of
+    when name and telephone number are, in microseconds since the epoch (0: long ago), so that who
+    keeps them as well can tell the newer ones.
     """
 
     user_id: int | str
@@ -33,6 +37,10 @@ class Identity:
     source: Literal["bearer", "cookie", "key"]
     issuer: str = ""
     consumer: str = ""
+    created_at: int = 0
+    name_as_of: int = 0
+    phone: str = field(default="", repr=False)
+    phone_as_of: int = 0
 
 
 def refuse_role(

@@ -8,7 +8,8 @@ the token's end. Revoking is deleting: a renewal never brings an entry back.
 import json
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self, cast
 
 import redis
@@ -37,7 +38,8 @@ class Session:
     """A session as the store keeps it. Times are seconds since the epoch.
 
     `expires_at` is the end of the access token, `absolute_expires_at` that of the session however
-    often its token is renewed.
+    often its token is renewed. What follows tells of the account; see `Identity`. Records of
+    earlier versions lack it.
     """
 
     user_id: int
@@ -48,6 +50,10 @@ class Session:
     issued_at: int
     expires_at: int
     absolute_expires_at: int
+    created_at: int = 0
+    name_as_of: int = 0
+    phone: str = ""
+    phone_as_of: int = 0
 
     def encode(self) -> str:
         """Return the record as JSON."""
@@ -59,12 +65,27 @@ class Session:
         found = json.loads(text)
         if not isinstance(found, dict):
             raise ValueError("a session record is a JSON object")  # noqa: TRY004 - bad data
-        values = {name: found.get(name) for name in cls.__slots__}
+        values = {name: found.get(name, _DEFAULTS.get(name)) for name in cls.__slots__}
         for name, value in values.items():
             if type(value) is not cls.__annotations__[name]:
                 msg = f"a session record has no usable {name}"
                 raise ValueError(msg)
         return cls(**cast("dict[str, Any]", values))
+
+
+_DEFAULTS: Final = {one.name: one.default for one in fields(Session) if one.default is not MISSING}
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+def as_of(moment: datetime) -> int:
+    """Return a moment as a record holds it: exact, for what is compared with it is so too."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def moment_of(as_of: int) -> datetime:
+    """Return the moment that a record means; raise OverflowError for none of this world."""
+    return _EPOCH + as_of * _MICROSECOND
 
 
 class SessionStore:

@@ -57,15 +57,24 @@ class Api:
     _ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(456))
 
     def log_in(
-        self, user_id: int | None = None, email: str | None = None, name: str = "John Doe"
+        self,
+        user_id: int | None = None,
+        email: str | None = None,
+        name: str = "John Doe",
+        **more: Any,
     ) -> Caller:
-        """Return a caller with a living session, of a new account when none is given."""
+        """Return a caller with a living session, of a new account when none is given.
+
+        `more` is what else the session tells of the account.
+        """
         parts: Parts = self.app.extensions["gateline"]
         number = next(self._ids) if user_id is None else user_id
         address, sid = email or f"user{number}@example.com", f"sid{number}"
         token, claims = parts.tokens.issue("access", number, address, "customer", sid, 1800)
         ends = claims.exp + 3600
-        session = Session(number, address, "customer", sid, name, claims.iat, claims.exp, ends)
+        session = Session(
+            number, address, "customer", sid, name, claims.iat, claims.exp, ends, **more
+        )
         assert parts.sessions.put(token, session)
         return Caller(self.app, number, {"Authorization": f"Bearer {token}"})
 

@@ -1,9 +1,12 @@
 """One's own profile."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+
+from gateline.shared.sessions import as_of
 
 ME = "/api/users/me"
 
@@ -108,6 +111,47 @@ def test_the_newest_session_tells_the_address(api: Any) -> None:
     assert old("GET", ME).json["email"] == "new@example.com"
     old("PATCH", ME, json={"name": "Somebody Else"})
     assert "email" not in api.messages()[0]
+
+
+def test_a_profile_begins_with_its_account(api: Any) -> None:
+    """Not with its first request; a profile that was made before it was told follows."""
+    began = datetime(2025, 12, 24, 18, 0, 5, tzinfo=UTC)
+    assert api.log_in(123)("GET", ME).json["created_at"] == "2026-02-10T12:00:00Z"
+    told = {"created_at": int(began.timestamp()), "phone": "555-1234"}
+    for user_id in (123, 124):
+        profile = api.log_in(user_id, **told)("GET", ME).json
+        assert profile["created_at"] == "2025-12-24T18:00:05Z"
+    assert profile["phone"] == "555-1234"
+
+
+def test_what_is_changed_elsewhere_is_followed(api: Any) -> None:
+    """A newer name or number comes with the next session; one that was told already does not."""
+    api.log_in(123)("GET", ME)
+    later = as_of(datetime(2026, 2, 10, 12, 5, tzinfo=UTC))
+    new = {"name": "Ana Sol", "name_as_of": later, "phone": "555-1234", "phone_as_of": later}
+    profile = api.log_in(123, **new)("GET", ME).json
+    assert (profile["name"], profile["phone"]) == ("Ana Sol", "555-1234")
+    assert profile["updated_at"] == "2026-02-10T12:05:00Z"
+    old = {"name": "Old", "name_as_of": later - 1, "phone": "", "phone_as_of": later}
+    assert api.log_in(123, **old)("GET", ME).json == profile
+    assert api.messages() == [], "auth knows what it told us"
+
+
+def test_of_a_change_here_and_one_elsewhere_the_newer_stays(api: Any) -> None:
+    """Each field by itself; a change here is newer than whatever it follows."""
+    early = as_of(datetime(2026, 2, 10, 11, 0, tzinfo=UTC))
+    ahead = as_of(datetime(2026, 2, 10, 12, 0, 30, tzinfo=UTC))
+    told = {"name": "Elsewhere", "phone": "555-9999"}
+    caller = api.log_in(123, **told, name_as_of=early, phone_as_of=early)
+    caller("PATCH", ME, json={"name": "Here"})
+    profile = api.log_in(123, **told, name_as_of=early + 1, phone_as_of=early + 1)("GET", ME).json
+    assert (profile["name"], profile["phone"]) == ("Here", "555-9999")
+
+    follows = api.log_in(123, **told, name_as_of=ahead, phone_as_of=ahead)
+    assert follows("GET", ME).json["name"] == "Elsewhere"
+    assert follows("PATCH", ME, json={"name": "Here Again"}).json["name"] == "Here Again"
+    assert follows("GET", ME).json["name"] == "Here Again"
+    assert api.messages()[-1]["last_sync"] == "2026-02-10T12:00:30.000001Z"
 
 
 @pytest.mark.parametrize(

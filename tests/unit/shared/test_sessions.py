@@ -2,13 +2,22 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import redis
 
 from gateline.policy.reasons import SESSION_EXPIRED, SESSION_REVOKED
-from gateline.shared.sessions import Session, SessionStore, session_key, user_key
+from gateline.shared.sessions import (
+    Session,
+    SessionStore,
+    as_of,
+    moment_of,
+    session_key,
+    user_key,
+)
 
 IDLE = 900
 
@@ -291,6 +300,22 @@ def test_a_broken_record_counts_as_gone(kv: redis.Redis, store: SessionStore, te
 
     assert store.get("jwt-1") is None
     assert store.drop("jwt-1")
+
+
+def test_a_record_of_an_older_version_is_readable(make: Callable[..., Session]) -> None:
+    """Nobody is logged out because the record tells more now."""
+    old = {**asdict(make()), "phone": "555"}
+    for name in ("created_at", "name_as_of", "phone", "phone_as_of"):
+        del old[name]
+    assert Session.decode(json.dumps(old)) == make()
+    with pytest.raises(ValueError, match="phone"):
+        Session.decode(json.dumps({**old, "phone": 5}))
+
+
+def test_moments_are_exact() -> None:
+    """What is compared to the microsecond is kept to the microsecond."""
+    moment = datetime(2026, 2, 10, 12, 0, 30, 123457, tzinfo=UTC)
+    assert moment_of(as_of(moment)) == moment
 
 
 def test_a_record_of_a_newer_version_is_readable(make: Callable[..., Session]) -> None:
