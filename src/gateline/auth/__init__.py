@@ -37,6 +37,7 @@ from dataclasses import replace
 
 from flask import Flask
 
+from gateline.auth.history import init_history
 from gateline.auth.keys import service_of
 from gateline.auth.migrations import MIGRATIONS
 from gateline.auth.passwords import Passwords
@@ -61,6 +62,7 @@ def create_app(
     app.extensions["gateline"] = replace(parts, service_keys=keys)
     app.extensions["gateline.auth.passwords"] = Passwords()
     init_migrations(app, MIGRATIONS)
+    init_history(app)
     for blueprint in (accounts, own_sessions, integration, admin_api):
         app.register_blueprint(blueprint)
     return app

@@ -77,6 +77,7 @@ class Session(Base):
             "ix_sessions_open", "user_id", "created_at", postgresql_where=text("ended_at IS NULL")
         ),
         Index("ix_sessions_newest", "created_at", "sid", postgresql_where=text("ended_at IS NULL")),
+        Index("ix_sessions_expires_at", "expires_at"),
         Index("uq_sessions_external_id", "user_id", "external_id", unique=True),
     )
 

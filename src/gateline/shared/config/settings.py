@@ -376,6 +376,12 @@ class Settings(Rules):
         "ADMIN_PASSWORD",
         secret=True,
     )
+    history_retention_days: Annotated[int, Field(ge=0, le=36_500)] = _setting(
+        365,
+        "Accounts",
+        "Days that the audit trail and sessions that are over are kept; 0 keeps them for good.",
+        "HISTORY_RETENTION_DAYS",
+    )
     gateline_sample_password: str = _setting(
         "",
         "Accounts",
