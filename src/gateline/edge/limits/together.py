@@ -106,7 +106,8 @@ class LimitsTogether:
                 share.spend(now)
                 self._conclude(exchange, shares[: index + 1], False, now)
         spent: list[tuple[Share, int]] = []
-        for index, share in enumerate(shares):
+        for index, counter in enumerate(self.counters):
+            share = shares[index] = counter.share(exchange, now)  # while we wait it may be swept
             verdict = None if share is unsure else share.spend(now)
             if verdict:
                 spent.append((share, share.lease))
