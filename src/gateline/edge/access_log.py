@@ -108,11 +108,11 @@ def _json_line(stamp: str, exchange: Exchange, seconds: float) -> str:
     route = exchange.route
     identity = exchange.identity
     reason = exchange.reason
-    method, path = exchange.method, exchange.path
+    method, path = exchange.method, _quoted(exchange.path)
     return (
         f'{{"timestamp":"{stamp}","logger":"{_NAME}","level":"info","service":"edge"'
-        f',"message":{_quoted(f"{method} {path} {exchange.status}")}'
-        f',"client":{_quoted(exchange.client)},"method":{_quoted(method)},"path":{_quoted(path)}'
+        f',"message":"{_quoted(method)[1:-1]} {path[1:-1]} {exchange.status}"'
+        f',"client":{_quoted(exchange.client)},"method":{_quoted(method)},"path":{path}'
         f',"status":{exchange.status},"duration_ms":{seconds * 1000:.3f}'
         f',"route":{_quoted(route.name) if route else "null"}'
         f',"upstream":{_quoted(exchange.service) if exchange.service else "null"}'

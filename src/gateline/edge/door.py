@@ -9,7 +9,7 @@ from typing import Final
 from gateline.edge import answers
 from gateline.edge.exchange import Exchange, Refused, Scope
 from gateline.edge.gateway import Door, Special
-from gateline.policy.admission import host_name, refuse_head, refuse_host
+from gateline.policy.admission import METHODS, refuse_host
 from gateline.policy.clients import client_behind, is_trusted, refuse_address
 from gateline.policy.cors import answer_headers, preflight_headers
 from gateline.policy.headers import Headers
@@ -25,21 +25,21 @@ from gateline.policy.reasons import (
 from gateline.policy.routes import Match, Route
 
 _MOST_ADDRESSES: Final = 4096
-_MOST_HOSTS: Final = 1024
 _PROBES: Final = frozenset({"/health", "/livez", "/readyz"})
 
 
 def admit(exchange: Exchange, scope: Scope, door: Door) -> None:
     """Check the head of a request and fill in host, path and whose it is; raises Refused."""
-    reason = refuse_head(exchange.method, exchange.headers, exchange.fields)
-    if reason is not None:
-        raise Refused(reason)
+    head = exchange.head
+    if exchange.method not in METHODS:
+        raise Refused(METHOD_NOT_ALLOWED)
+    if head.refusal is not None:
+        raise Refused(head.refusal)
     if len(exchange.headers) > door.most_headers and _fields(exchange) > door.most_headers:
         raise Refused(HEADERS_TOO_LARGE)
     if door.trusted_proxies:
         _believe_proxy(exchange, door)
-    raw = exchange.fields[b"host"]
-    exchange.host = door.names.get(raw) or _name_of(raw, door)
+    exchange.host = head.host
     # Probes ask by address, so the edge's own state is told under any name.
     if door.allowed_hosts and scope["path"] not in _PROBES:
         reason = refuse_host(exchange.host, door.allowed_hosts)
@@ -57,14 +57,6 @@ def _fields(exchange: Exchange) -> int:
     """Count the header fields; HTTP/2 splits Cookie into many, which stand for one."""
     crumbs = sum(name == b"cookie" for name, _ in exchange.headers)
     return len(exchange.headers) - max(0, crumbs - 1)
-
-
-def _name_of(host: bytes, door: Door) -> str:
-    """Return the name of a Host header, and remember it: only few are asked for, and often."""
-    if len(door.names) >= _MOST_HOSTS:
-        door.names.clear()
-    name = door.names[host] = host_name(host)
-    return name
 
 
 def _believe_proxy(exchange: Exchange, door: Door) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
+from gateline.edge.heads import Head
 from gateline.policy.headers import Headers
 from gateline.policy.identity import Identity
 from gateline.policy.reasons import Reason
@@ -26,6 +27,9 @@ _TRACE_ID: Final = re.compile(r"(?!0{32})[0-9a-f]{32}")
 _TRACEPARENT: Final = re.compile(
     rb"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?"
 )
+NOBODY: Final[Headers] = []
+"""The identity headers of who is not known."""
+
 _bits: Final = random.Random().getrandbits  # noqa: S311 - ids, not secrets
 _BODILESS: Final = (None, b"0")
 
@@ -90,6 +94,7 @@ class Exchange:
         "fields",
         "filling",
         "gateway",
+        "head",
         "headers",
         "host",
         "identity",
@@ -126,8 +131,12 @@ class Exchange:
 
     gateway: "Gateway"
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, since: float) -> None:
-        headers: Headers = scope["headers"]
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, since: float, head: Head | None = None
+    ) -> None:
+        if head is None:
+            head = Head(scope["headers"])
+        self.head = head
         self.receive = receive
         self.send = send
         self.since = since
@@ -138,13 +147,13 @@ class Exchange:
         self.query: bytes = scope["query_string"]
         self.scheme: str = scope["scheme"]
         self.client: str = scope["client"][0] if scope["client"] else ""
-        self.headers = headers
-        self.fields: dict[bytes, bytes] = dict(headers)
+        self.headers = head.headers
+        self.fields: Mapping[bytes, bytes] = head.fields
         self.host = ""
         self.request_id = ""
         self.route: Route | None = None
         self.identity: Identity | None = None
-        self.identity_headers: Headers = []
+        self.identity_headers: Headers = NOBODY
         self.cookie_token: str | None = None
         self.response_headers: Headers = []
         self.security_headers = False

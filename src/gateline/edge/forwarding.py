@@ -16,7 +16,7 @@ from gateline.edge.cookie_renewal import CookieRenewer
 from gateline.edge.exchange import AnswerBroken, Exchange, Refused
 from gateline.edge.mirroring import Mirrors
 from gateline.edge.responding import respond
-from gateline.edge.upstream import BodyStream, Client, UpstreamError
+from gateline.edge.upstream import BodyStream, Client, PreparedHeaders, UpstreamError
 from gateline.edge.upstreams import Upstream
 from gateline.policy.headers import Headers, change, forward_request_headers
 from gateline.policy.paths import prefix_before
@@ -143,12 +143,55 @@ def service_headers(exchange: Exchange, route: Route, service: Service, path: st
     return headers
 
 
+class PassedOn:
+    """What of a request's headers goes to a service, and is the same when they come again."""
+
+    __slots__ = ("_client", "_identity_headers", "_route", "_scheme", "headers")
+
+    def __init__(self, exchange: Exchange, route: Route) -> None:
+        self._route = route
+        self._identity_headers = exchange.identity_headers
+        self._client = exchange.client
+        self._scheme = exchange.scheme
+        self.headers = PreparedHeaders.of(_steady_headers(exchange, route))
+
+    def suits(self, exchange: Exchange, route: Route) -> bool:
+        """Tell whether a request with the same headers would pass on the same."""
+        return (
+            self._identity_headers is exchange.identity_headers
+            and self._route is route
+            and self._client == exchange.client
+            and self._scheme == exchange.scheme
+        )
+
+
 def request_headers(exchange: Exchange, route: Route) -> Headers:
     """Return the headers for the service: the client's that may pass, our own, then the route's.
 
     The session cookie is a credential for all services: without `share_cookie` it stays here, on
     routes too that do not ask who somebody is.
     """
+    head, fields = exchange.head, exchange.fields
+    request_id = (b"x-request-id", exchange.request_id.encode("ascii"))
+    traced = b"traceparent" in fields
+    if not traced and route.request_headers is None and exchange.headers is head.headers:
+        passed_on = head.passed_on
+        if passed_on is None or not passed_on.suits(exchange, route):
+            passed_on = head.passed_on = PassedOn(exchange, route)
+        return passed_on.headers.and_more(request_id, (b"traceparent", exchange.traceparent()))
+    headers = _steady_headers(exchange, route)
+    headers.append(request_id)
+    if not traced:
+        headers.append((b"traceparent", exchange.traceparent()))
+    elif not exchange.continues_trace(headers):
+        headers = [pair for pair in headers if pair[0] not in _TRACE]
+        headers.append((b"traceparent", exchange.traceparent()))
+    # Last, so that what the file says is what goes out, whoever asks.
+    return headers if route.request_headers is None else change(headers, route.request_headers)
+
+
+def _steady_headers(exchange: Exchange, route: Route) -> Headers:
+    """Return the headers for the service but for those that are new with every request."""
     fields = exchange.fields
     known = exchange.identity is not None
     if b"cookie" in fields:
@@ -162,21 +205,13 @@ def request_headers(exchange: Exchange, route: Route) -> Headers:
     )
     if b"cookie" in fields:
         headers += _cookies(exchange, keep_session=route.share_cookie)
-    request_id = exchange.request_id.encode("ascii")
     headers += exchange.identity_headers
     headers += (
         (b"x-forwarded-for", exchange.client.encode("ascii")),
         (b"x-forwarded-proto", exchange.scheme.encode("ascii")),
         (b"x-forwarded-host", fields[b"host"]),
-        (b"x-request-id", request_id),
     )
-    if b"traceparent" not in fields:
-        headers.append((b"traceparent", exchange.traceparent()))
-    elif not exchange.continues_trace(headers):
-        headers = [pair for pair in headers if pair[0] not in _TRACE]
-        headers.append((b"traceparent", exchange.traceparent()))
-    # Last, so that what the file says is what goes out, whoever asks.
-    return headers if route.request_headers is None else change(headers, route.request_headers)
+    return headers
 
 
 def _connection(exchange: Exchange) -> bytes:

@@ -25,7 +25,7 @@ class Door:
     """What the edge decides by: routes, allowed hosts, and whom it believes and lets read.
 
     `speaks_cors` tells that some origin may read something; `slashes_in_segments` that some route
-    takes paths with `%2F`. `names` remembers the names of Host headers.
+    takes paths with `%2F`.
     """
 
     routes: RouteTable
@@ -36,7 +36,6 @@ class Door:
     most_headers: int = MOST_HEADERS
     speaks_cors: bool = False
     slashes_in_segments: bool = False
-    names: dict[bytes, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,11 @@ from gateline.edge.door import (
 from gateline.edge.exchange import AnswerBroken, ClientGone, Exchange, Receive, Refused, Scope, Send
 from gateline.edge.forwarding import Forwarder
 from gateline.edge.gateway import Gateway
+from gateline.edge.heads import MOST_TOKEN_BYTES, Heads
 from gateline.edge.inflight import ClientTooSlow, InFlight, WorkerEnds
 from gateline.edge.record import Recorder
 from gateline.edge.sessions import Known, SessionMemory
 from gateline.edge.tracing import Tracer
-from gateline.policy.admission import request_id
 from gateline.policy.identity import refuse_role
 from gateline.policy.reasons import (
     CLIENT_CLOSED,
@@ -41,7 +41,6 @@ from gateline.shared.cookies import session_cookie_name
 
 OwnAnswer = Callable[[Exchange], Awaitable[None]]
 
-_MAX_TOKEN_BYTES: Final = 8192
 _SESSION: Final = frozenset({"session"})
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _log = logging.getLogger(__name__)
@@ -71,6 +70,7 @@ class Pipeline:
         self._in_flight = in_flight
         self._own = own
         self._tracer = tracer
+        self._heads = Heads()
         self._next_id = random.Random().getrandbits  # noqa: S311 - an id, not a secret
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> Exchange:
@@ -79,7 +79,7 @@ class Pipeline:
         Returning without an end makes the server tear the connection.
         """
         clock = asyncio.get_running_loop().time
-        exchange = Exchange(scope, receive, send, clock())
+        exchange = Exchange(scope, receive, send, clock(), self._heads.read(scope["headers"]))
         exchange.clock = clock
         exchange.gateway = gateway = self.gateway
         plan = gateway.plan
@@ -108,9 +108,7 @@ class Pipeline:
         return exchange
 
     async def _run(self, exchange: Exchange, scope: Scope) -> None:
-        exchange.request_id = (
-            request_id(exchange.fields.get(b"x-request-id")) or f"{self._next_id(128):032x}"
-        )
+        exchange.request_id = exchange.head.offered_id or f"{self._next_id(128):032x}"
         gateway = exchange.gateway
         door = gateway.door
         admit(exchange, scope, door)
@@ -175,6 +173,9 @@ class Pipeline:
     @staticmethod
     def _credentials(exchange: Exchange) -> tuple[str | None, bool]:
         """Return the token and whether a cookie brought it; a bearer token goes first."""
+        bearer = exchange.head.bearer
+        if bearer is not None:
+            return bearer, False
         fields = exchange.fields
         authorization = fields.get(b"authorization")
         if authorization is not None:
@@ -243,6 +244,6 @@ def _text(token: bytes) -> str | None:
     """Return a token as text; what cannot be one is refused here, before anybody looks at it."""
     if not token:
         return None
-    if len(token) > _MAX_TOKEN_BYTES or not token.isascii():
+    if len(token) > MOST_TOKEN_BYTES or not token.isascii():
         raise Refused(TOKEN_INVALID)
     return token.decode("ascii")

@@ -35,6 +35,13 @@ def refuse_head(
     """
     if method not in METHODS:
         return METHOD_NOT_ALLOWED
+    return refuse_headers(headers, fields)
+
+
+def refuse_headers(
+    headers: Sequence[tuple[bytes, bytes]], fields: Mapping[bytes, bytes]
+) -> Reason | None:
+    """Return why these headers are refused whatever the method, or None; as `refuse_head`."""
     host = fields.get(b"host")
     if host is None or not _HOST.fullmatch(host):
         return BAD_REQUEST

@@ -13,7 +13,7 @@ from gateline.edge.upstream.errors import (
 )
 from gateline.edge.upstream.http1_pool import Http1Pool
 from gateline.edge.upstream.pool import Limits, Pool
-from gateline.edge.upstream.request import BodyStream
+from gateline.edge.upstream.request import BodyStream, PreparedHeaders
 from gateline.edge.upstream.response import Response
 from gateline.edge.upstream.target import Target
 
@@ -28,6 +28,7 @@ __all__ = [
     "Limits",
     "Pool",
     "PoolExhausted",
+    "PreparedHeaders",
     "Response",
     "StaleConnection",
     "Target",

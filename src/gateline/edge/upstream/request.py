@@ -28,6 +28,39 @@ class BodyStream:
         self.length = length
 
 
+class PreparedHeaders(list[tuple[bytes, bytes]]):
+    """Headers of which the first `count` are checked and written already, as `block`.
+
+    More may be appended; the first ones must stay. Raise ValueError as `HeadEncoder.encode` does.
+    """
+
+    __slots__ = ("block", "count")
+
+    block: bytes
+    count: int
+
+    @classmethod
+    def of(cls, headers: Headers) -> "PreparedHeaders":
+        """Check and write these; none of them may be `Host`."""
+        for name, value in headers:
+            _check_name(name)
+            if name.lower() == b"host":
+                raise ValueError("the host is not among what is prepared")
+            if value.translate(None, _BREAKS) != value:
+                raise ValueError(f"the value of {name!r} holds CR, LF or NUL")
+        made = cls(headers)
+        made.block = b"".join(b"%b: %b\r\n" % pair for pair in headers)
+        made.count = len(made)
+        return made
+
+    def and_more(self, *pairs: tuple[bytes, bytes]) -> "PreparedHeaders":
+        """Return a list of one's own with more headers at its end."""
+        made = PreparedHeaders(self)
+        made += pairs
+        made.block, made.count = self.block, self.count
+        return made
+
+
 class HeadEncoder:
     """Write request heads, refusing whatever could end a line or change the framing.
 
@@ -48,35 +81,42 @@ class HeadEncoder:
         `Host` is added when the caller gave none. Raise ValueError on CR, LF, NUL anywhere, on
         white space in the path, on names that are no tokens, and on framing headers.
         """
+        block = b""
+        if isinstance(headers, PreparedHeaders):
+            block, headers = headers.block, headers[headers.count :]
         names = [name for name, _ in headers]
         if not self._known.issuperset(names):
             self._check_names(names)
         if method not in _METHODS and _TOKEN.fullmatch(method) is None:
             raise ValueError(f"not a method: {method!r}")
-        lines = len(names) + 2
+        lines = len(names) + 1
         if framing:
             lines += 1
         if b"host" not in names and b"Host" not in names:
             framing = b"host: " + authority + b"\r\n" + framing
             lines += 1
         fields = b"\r\n".join(map(_pair, headers)) + b"\r\n" if names else b""
-        head = b"".join((method, b" ", path, b" HTTP/1.1\r\n", framing, fields, b"\r\n"))
+        head = b"".join((method, b" ", path, b" HTTP/1.1\r\n", framing, fields))
         # Every line break that is there must be one of ours: two bytes for each line.
         if len(head) - len(head.translate(None, _BREAKS)) != 2 * lines or path.split() != [path]:
             _refuse(path, headers)
-        return head
+        return b"".join((head, block, b"\r\n"))
 
     def _check_names(self, names: list[bytes]) -> None:
         for name in names:
-            lowered = name.lower()
-            if _TOKEN.fullmatch(name) is None:
-                raise ValueError(f"not a header name: {name!r}")
-            if lowered in _FRAMING:
-                raise ValueError(f"the client frames the body itself: {name!r}")
-            if lowered == b"host" and name not in (b"host", b"Host"):
-                raise ValueError(f"write it host or Host: {name!r}")
+            _check_name(name)
             if len(self._known) < _KNOWN_LIMIT:
                 self._known.add(name)
+
+
+def _check_name(name: bytes) -> None:
+    lowered = name.lower()
+    if _TOKEN.fullmatch(name) is None:
+        raise ValueError(f"not a header name: {name!r}")
+    if lowered in _FRAMING:
+        raise ValueError(f"the client frames the body itself: {name!r}")
+    if lowered == b"host" and name not in (b"host", b"Host"):
+        raise ValueError(f"write it host or Host: {name!r}")
 
 
 def length_of(method: bytes, body: bytes | BodyStream | None) -> int | None:

@@ -2,7 +2,13 @@
 
 import pytest
 
-from gateline.edge.upstream.request import BodyStream, HeadEncoder, Headers, framing_of
+from gateline.edge.upstream.request import (
+    BodyStream,
+    HeadEncoder,
+    Headers,
+    PreparedHeaders,
+    framing_of,
+)
 
 
 def encoded(
@@ -112,3 +118,40 @@ class Chunks:
 def test_framing(method: bytes, body: bytes | BodyStream | None, framing: bytes) -> None:
     """Every body is framed, and methods that expect one announce its absence."""
     assert framing_of(method, body) == framing
+
+
+def test_prepared_headers_go_out_after_the_new_ones() -> None:
+    """What was written once is not written again; the list itself stays as it was prepared."""
+    prepared = PreparedHeaders.of([(b"accept", b"*/*"), (b"x-name", b"caf\xc3\xa9")])
+    more = prepared.and_more((b"x-request-id", b"1"))
+    more.append((b"x-last", b"2"))
+
+    assert list(more) == [*prepared, (b"x-request-id", b"1"), (b"x-last", b"2")]
+    assert len(prepared) == 2
+    assert encoded(headers=more, framing=b"content-length: 0\r\n") == (
+        b"GET / HTTP/1.1\r\nhost: up:8000\r\ncontent-length: 0\r\nx-request-id: 1\r\nx-last: 2\r\n"
+        b"accept: */*\r\nx-name: caf\xc3\xa9\r\n\r\n"
+    )
+    assert encoded(headers=prepared) == (
+        b"GET / HTTP/1.1\r\nhost: up:8000\r\naccept: */*\r\nx-name: caf\xc3\xa9\r\n\r\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        (b"x", b"a\r\nx: y"),
+        (b"x", b"a\0b"),
+        (b"a\n", b"v"),
+        (b"", b"v"),
+        (b"host", b"h"),
+        (b"Content-Length", b"5"),
+    ],
+)
+def test_nothing_is_prepared_that_may_not_be_sent(pair: tuple[bytes, bytes]) -> None:
+    """The checks of a head hold for what is written ahead, and for what is added to it."""
+    with pytest.raises(ValueError, match=r"name|host|frames|holds"):
+        PreparedHeaders.of([pair])
+    if pair[0] != b"host":
+        with pytest.raises(ValueError, match=r"name|frames|holds"):
+            encoded(headers=PreparedHeaders.of([]).and_more(pair))
