@@ -64,7 +64,8 @@ class Tracer:
             kind=SpanKind.SERVER,
         )
         if b"traceparent" in fields:
-            del fields[b"traceparent"]
+            # In copies: other requests share what was read of these headers.
+            exchange.fields = {name: fields[name] for name in fields if name != b"traceparent"}
             exchange.headers = [pair for pair in exchange.headers if pair[0] != b"traceparent"]
         exchange.trace = Trace(self._spans, span)
         exchange.trace_id = f"{span.get_span_context().trace_id:032x}"

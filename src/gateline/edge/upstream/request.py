@@ -29,15 +29,15 @@ class BodyStream:
 
 
 class PreparedHeaders(list[tuple[bytes, bytes]]):
-    """Headers of which the first `count` are checked and written already, as `block`.
+    """Headers of which the first `written` are checked and written already, as `block`.
 
     More may be appended; the first ones must stay. Raise ValueError as `HeadEncoder.encode` does.
     """
 
-    __slots__ = ("block", "count")
+    __slots__ = ("block", "written")
 
     block: bytes
-    count: int
+    written: int
 
     @classmethod
     def of(cls, headers: Headers) -> "PreparedHeaders":
@@ -50,14 +50,14 @@ class PreparedHeaders(list[tuple[bytes, bytes]]):
                 raise ValueError(f"the value of {name!r} holds CR, LF or NUL")
         made = cls(headers)
         made.block = b"".join(b"%b: %b\r\n" % pair for pair in headers)
-        made.count = len(made)
+        made.written = len(made)
         return made
 
     def and_more(self, *pairs: tuple[bytes, bytes]) -> "PreparedHeaders":
         """Return a list of one's own with more headers at its end."""
         made = PreparedHeaders(self)
         made += pairs
-        made.block, made.count = self.block, self.count
+        made.block, made.written = self.block, self.written
         return made
 
 
@@ -83,7 +83,7 @@ class HeadEncoder:
         """
         block = b""
         if isinstance(headers, PreparedHeaders):
-            block, headers = headers.block, headers[headers.count :]
+            block, headers = headers.block, headers[headers.written :]
         names = [name for name, _ in headers]
         if not self._known.issuperset(names):
             self._check_names(names)
