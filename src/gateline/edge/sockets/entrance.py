@@ -23,7 +23,13 @@ from gateline.edge.sockets.plain import PlainDashboard
 from gateline.edge.sockets.proxying import SocketProxy, session_token
 from gateline.edge.sockets.socket_io import CLIENT, TOKEN, SocketIo, replay
 from gateline.policy.clients import client_network
-from gateline.policy.reasons import BAD_REQUEST, CROSS_SITE, OVERLOADED, UPGRADE_REQUIRED
+from gateline.policy.reasons import (
+    BAD_REQUEST,
+    CROSS_SITE,
+    METHOD_NOT_ALLOWED,
+    OVERLOADED,
+    UPGRADE_REQUIRED,
+)
 from gateline.policy.routes import Destination, Route
 
 LIVE: Final = "edge:live"
@@ -33,6 +39,10 @@ ADMINS: Final = frozenset({"admin"})
 _SWITCHING: Final = 101
 _UNSAFE: Final = "POST"
 _MOST_BODY_BYTES: Final = 64 * 1024
+_REFUSALS: Final = {400: BAD_REQUEST, 405: METHOD_NOT_ALLOWED}
+_NOT_TAKEN: Final = (
+    "Socket.IO does not take this request: its session is over, or it speaks another protocol."
+)
 
 
 def socket_routes() -> tuple[Route, ...]:
@@ -191,11 +201,20 @@ class Entrance:
 
 
 async def _long_poll(socket_io: SocketIo, exchange: Exchange) -> None:
-    """Serve one request of a long-polling client; what it waits for is no time that we took."""
+    """Serve one request of a long-polling client; what it waits for is no time that we took.
+
+    What the library refuses, in a word of plain text, is refused in the standard error body.
+    """
     body = b"" if exchange.body_done else await RequestBody(exchange, _MOST_BODY_BYTES).read()
     request: Message = {"type": "http.request", "body": body, "more_body": False}
 
+    refused: list[Refused] = []
+
     async def answer(message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] in _REFUSALS:
+            refused.append(Refused(_REFUSALS[message["status"]], message=_NOT_TAKEN))
+        if refused:
+            return
         if message["type"] == "http.response.start":
             headers = [(name.lower(), value) for name, value in message["headers"]]
             exchange.started = perf_counter()
@@ -215,6 +234,8 @@ async def _long_poll(socket_io: SocketIo, exchange: Exchange) -> None:
         CLIENT: client_network(exchange.client),
     }
     await socket_io.handle(scope, replay(request, exchange.receive), answer)
+    if refused:
+        raise refused[0]
 
 
 def _http(scheme: str) -> str:

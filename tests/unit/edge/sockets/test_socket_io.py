@@ -205,11 +205,16 @@ def test_unknown_namespaces_and_rubbish_lead_nowhere(edge: RunningEdge, people: 
 
     before = len(edge.output)
     with_clients(edge.port, use)
-    assert edge.get("/socket.io/?EIO=3&transport=polling").status == 400
-    assert edge.get("/socket.io/?EIO=4&transport=carrier-pigeon").status == 400
-    assert edge.get("/socket.io/?EIO=4&transport=polling&sid=made-up%0aup").status == 400
-    assert edge.ask("POST", "/socket.io/?EIO=4&transport=polling", body=b"2probe").status == 400
-    assert edge.ask("DELETE", HANDSHAKE).status == 405
+    for query in ("EIO=3&transport=polling", "EIO=4&transport=carrier-pigeon"):
+        answer = edge.get(f"/socket.io/?{query}")
+        assert (answer.status, answer.reason) == (400, "bad_request")
+    unknown = edge.get("/socket.io/?EIO=4&transport=polling&sid=made-up%0aup")
+    assert (unknown.status, unknown.reason) == (400, "bad_request")
+    assert b"made-up" not in unknown.body
+    rubbish = edge.ask("POST", "/socket.io/?EIO=4&transport=polling", body=b"2probe")
+    assert (rubbish.status, rubbish.reason) == (400, "bad_request")
+    deleted = edge.ask("DELETE", HANDSHAKE)
+    assert (deleted.status, deleted.reason) == (405, "method_not_allowed")
     assert "Traceback" not in edge.output[before:]
 
 
