@@ -169,7 +169,8 @@ def accounts(
 ) -> dict[int, str]:
     """Make accounts with a session each; give their access tokens by id."""
     auth, platform = auth_and_platform
-    client = AuthClient(f"http://127.0.0.1:{auth.port}", platform.service_key("local"))
+    url, key = f"http://127.0.0.1:{auth.port}", platform.service_key("local")
+    client = AuthClient(url, key, timeout=60)  # making 500 is no part of what is tested
     users = [
         {"id": FIRST_ID + number, "email": f"outbox{number}@example.com", "first_name": "Before"}
         for number in range(PROFILES)
