@@ -7,9 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from running_platform import RunningPlatform, start_platform
 
 from gateline.local.engines import Postgres, Valkey, running
+
+# What a machine is busy with besides is nothing that an example can fail for.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 # One client makes all the requests of a session; the tests of the limits set their own.
 _ROOMY = {

@@ -8,6 +8,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +39,16 @@ class Account:
 
 
 class Http:
-    """Sends requests to the platform's public address; redirects are answers."""
+    """Sends requests to the platform's public address; redirects are answers.
 
-    def __init__(self, url: str) -> None:
+    It keeps no cookies unless told to: many tests share one, in any order.
+    """
+
+    def __init__(self, url: str, *, keeps_cookies: bool = False) -> None:
         self._url = url.rstrip("/")
         self._session = requests.Session()
+        if not keeps_cookies:
+            self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def __call__(self, method: str, path: str, **options: Any) -> requests.Response:
         """Send one request to a path, or to a whole address."""

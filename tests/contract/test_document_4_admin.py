@@ -18,7 +18,7 @@ PASSWORD = "a password that only this test knows"
 @pytest.fixture
 def own_http(platform: RunningPlatform) -> Iterator[Http]:
     """Give a client of one test's own, so that its cookies are nobody else's."""
-    client = Http(platform.url)
+    client = Http(platform.url, keeps_cookies=True)
     yield client
     client.close()
 
