@@ -9,7 +9,7 @@ from typing import Final
 from gateline.edge import answers
 from gateline.edge.exchange import Exchange, Refused, Scope
 from gateline.edge.gateway import Door, Special
-from gateline.policy.admission import METHODS, refuse_host
+from gateline.policy.admission import refuse_host, refuse_method
 from gateline.policy.clients import client_behind, is_trusted, refuse_address
 from gateline.policy.cors import answer_headers, preflight_headers
 from gateline.policy.headers import Headers
@@ -31,10 +31,9 @@ _PROBES: Final = frozenset({"/health", "/livez", "/readyz"})
 def admit(exchange: Exchange, scope: Scope, door: Door) -> None:
     """Check the head of a request and fill in host, path and whose it is; raises Refused."""
     head = exchange.head
-    if exchange.method not in METHODS:
-        raise Refused(METHOD_NOT_ALLOWED)
-    if head.refusal is not None:
-        raise Refused(head.refusal)
+    reason = refuse_method(exchange.method) or head.refusal
+    if reason is not None:
+        raise Refused(reason)
     if len(exchange.headers) > door.most_headers and _fields(exchange) > door.most_headers:
         raise Refused(HEADERS_TOO_LARGE)
     if door.trusted_proxies:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Final
 
+from gateline.edge.addressing import address_headers, target_of
 from gateline.edge.attempts import Attempts, Outgoing
 from gateline.edge.bodies import RequestBody
 from gateline.edge.cookie_renewal import CookieRenewer
@@ -19,7 +20,6 @@ from gateline.edge.responding import respond
 from gateline.edge.upstream import BodyStream, Client, PreparedHeaders, UpstreamError
 from gateline.edge.upstreams import Upstream
 from gateline.policy.headers import Headers, change, forward_request_headers
-from gateline.policy.paths import prefix_before
 from gateline.policy.reasons import NO_ROUTE, REASONS
 from gateline.policy.retries import is_repeatable
 from gateline.policy.routes import Destination, Route
@@ -103,9 +103,6 @@ def _outgoing(
     service = upstream.service
     path = destination.path(exchange.path, service.prefix)
     headers = service_headers(exchange, route, service, path)
-    target = path.encode("ascii")
-    if exchange.query:
-        target = target + b"?" + exchange.query
     patience = seconds = route.timeout or service.timeout
     if isinstance(body, BodyStream):
         seconds = _STREAM_SECONDS
@@ -114,7 +111,7 @@ def _outgoing(
     return Outgoing(
         upstream,
         exchange.method.encode("ascii"),
-        target,
+        target_of(exchange, path),
         headers,
         body,
         exchange.clock() + seconds,
@@ -136,10 +133,7 @@ async def _body(exchange: Exchange, route: Route) -> bytes | BodyStream:
 def service_headers(exchange: Exchange, route: Route, service: Service, path: str) -> Headers:
     """Return the headers with which a service is asked for `path`: all but those that frame."""
     headers = request_headers(exchange, route)
-    if path is not exchange.path and (prefix := prefix_before(exchange.path, path)):
-        headers.append((b"x-forwarded-prefix", prefix.encode("ascii")))
-    if service.preserve_host:
-        headers.append((b"host", exchange.fields[b"host"]))
+    headers += address_headers(exchange, service, path)
     return headers
 
 

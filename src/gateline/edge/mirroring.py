@@ -5,20 +5,18 @@ import random
 from collections.abc import Callable
 from typing import Final
 
+from gateline.edge.addressing import FOR_ONE_SERVICE, address_headers, target_of
 from gateline.edge.attempts import Outgoing
 from gateline.edge.exchange import Exchange
 from gateline.edge.record import MIRRORED
 from gateline.edge.upstream import BodyStream, UpstreamError
 from gateline.edge.upstreams import Upstream
-from gateline.policy.paths import prefix_before
 from gateline.policy.services import Mirror, Service
 
 MARK: Final = b"x-gateline-mirror"
 """Tells the service that its answer goes nowhere; a client's own is dropped."""
 
 _MOST_IN_FLIGHT: Final = 64
-_FOR_ONE_SERVICE: Final = frozenset({b"host", b"x-forwarded-prefix"})
-"""What is said to one service of how it is asked, and not to another."""
 
 
 class Mirrors:
@@ -94,10 +92,5 @@ def _addressed(
     if destination is None:
         return outgoing.path, list(outgoing.headers)
     path = destination.path(exchange.path, service.prefix)
-    headers = [pair for pair in outgoing.headers if pair[0] not in _FOR_ONE_SERVICE]
-    if path != exchange.path and (prefix := prefix_before(exchange.path, path)):
-        headers.append((b"x-forwarded-prefix", prefix.encode("ascii")))
-    if service.preserve_host:
-        headers.append((b"host", exchange.fields[b"host"]))
-    target = path.encode("ascii")
-    return (target + b"?" + exchange.query if exchange.query else target), headers
+    headers = [pair for pair in outgoing.headers if pair[0] not in FOR_ONE_SERVICE]
+    return target_of(exchange, path), headers + address_headers(exchange, service, path)

@@ -26,22 +26,18 @@ _ONCE: Final = (b"host", b"content-length", b"transfer-encoding", b"authorizatio
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{8,128}")
 
 
-def refuse_head(
-    method: str, headers: Sequence[tuple[bytes, bytes]], fields: Mapping[bytes, bytes]
-) -> Reason | None:
-    """Return why this request head is refused, or None.
-
-    `headers` are all pairs with lower-case names, `fields` the same as a mapping (one value each).
-    """
-    if method not in METHODS:
-        return METHOD_NOT_ALLOWED
-    return refuse_headers(headers, fields)
+def refuse_method(method: str) -> Reason | None:
+    """Return why a request with this method is refused, or None."""
+    return None if method in METHODS else METHOD_NOT_ALLOWED
 
 
 def refuse_headers(
     headers: Sequence[tuple[bytes, bytes]], fields: Mapping[bytes, bytes]
 ) -> Reason | None:
-    """Return why these headers are refused whatever the method, or None; as `refuse_head`."""
+    """Return why a request with these headers is refused, whatever its method, or None.
+
+    `headers` are all pairs with lower-case names, `fields` the same as a mapping (one value each).
+    """
     host = fields.get(b"host")
     if host is None or not _HOST.fullmatch(host):
         return BAD_REQUEST

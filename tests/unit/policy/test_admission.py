@@ -2,7 +2,13 @@
 
 import pytest
 
-from gateline.policy.admission import host_name, refuse_head, refuse_host, request_id
+from gateline.policy.admission import (
+    host_name,
+    refuse_headers,
+    refuse_host,
+    refuse_method,
+    request_id,
+)
 from gateline.policy.reasons import BAD_REQUEST, HOST_NOT_ALLOWED, METHOD_NOT_ALLOWED, Reason
 
 Pairs = list[tuple[bytes, bytes]]
@@ -10,7 +16,7 @@ HOST: Pairs = [(b"host", b"example.com")]
 
 
 def _refuse(method: str, headers: Pairs) -> Reason | None:
-    return refuse_head(method, headers, dict(headers))
+    return refuse_method(method) or refuse_headers(headers, dict(headers))
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])

@@ -8,6 +8,7 @@ from typing import Final
 from websockets.http11 import Response
 
 from gateline.edge import answers
+from gateline.edge.addressing import target_of
 from gateline.edge.attempts import enter
 from gateline.edge.exchange import Exchange, Refused
 from gateline.edge.forwarding import service_headers
@@ -89,9 +90,7 @@ class Opener:
         clock = asyncio.get_running_loop().time
         until = clock() + (route.timeout or upstream.service.timeout)
         headers = _without_handshake(service_headers(exchange, route, upstream.service, path))
-        requested = path.encode("ascii")
-        if exchange.query:
-            requested = requested + b"?" + exchange.query
+        requested = target_of(exchange, path)
         tried: list[Target] = []
         retrying = False
         try:
