@@ -12,6 +12,7 @@ from gateline.policy.services import Service
 from gateline.shared.gateway import FileProblem
 from gateline.shared.gateway.positions import Location
 from gateline.shared.gateway.source import Source
+from gateline.shared.pacing import in_portions
 
 _HTTP2: Final = "h2"
 
@@ -20,7 +21,7 @@ def problems(source: Source, services: Iterable[Service]) -> Iterator[FileProble
     """Return what of a file's own services the edge could not build, by line and field."""
     client = Client()
     written = source.values.get("services", {})
-    for service in services:
+    for service in in_portions(services):
         if service.name in written:
             at: Location = ("services", service.name)
             yield from _problems(source, at, service, client)

@@ -22,6 +22,7 @@ from gateline.edge.pipeline import Pipeline
 from gateline.shared.config import ConfigError
 from gateline.shared.gateway import GatewayFileError, GatewayPlan
 from gateline.shared.gateway.last_good import LastGood
+from gateline.shared.pacing import unhurried
 
 CONFIG_AGE: Final = Gauge(
     "gateline_config_age_seconds",
@@ -64,8 +65,9 @@ class Refusal:
 class Steps:
     """The steps of a reload.
 
-    `load` makes a plan of the file's text, `compile` prepares it in a thread, `build` makes the
-    version inside the event loop. Each may raise ConfigError or ValueError.
+    `load` makes a plan of the file's text and `compile` prepares it, both in a thread and
+    unhurriedly; `build` makes the version inside the event loop. Each may raise ConfigError or
+    ValueError.
     """
 
     load: Callable[[str | None], GatewayPlan]
@@ -263,8 +265,9 @@ class Reloader:
                 gc.freeze()
 
     def _prepare(self, text: str | None) -> tuple[GatewayPlan, Compiled]:
-        plan = self._steps.load(text)
-        return plan, self._steps.compile(plan)
+        with unhurried():
+            plan = self._steps.load(text)
+            return plan, self._steps.compile(plan)
 
     def _accept(self, gateway: Gateway, text: str | None) -> None:
         before = self._current.plan
@@ -305,8 +308,9 @@ def _say_refused(problems: Iterable[str], path: Path, serving: GatewayPlan) -> N
 def _unnoticed() -> Iterator[None]:
     """Let requests not feel that a version is made beside them.
 
-    A thread that computes gives way to them ten times sooner than it would, and the many new
-    objects start no search for garbage, which would stop everything for tens of milliseconds.
+    A thread that computes gives way to them ten times sooner than it would, also where it cannot
+    rest, and the many new objects start no search for garbage, which would stop everything for
+    tens of milliseconds.
     """
     before = sys.getswitchinterval()
     sys.setswitchinterval(_SHORT_TURNS_SECONDS)

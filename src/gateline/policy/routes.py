@@ -164,12 +164,14 @@ class RouteTable:
     """
 
     def __init__(self, routes: Iterable[Route]) -> None:
-        self.routes = tuple(routes)
+        known: list[Route] = []
         self._hosts: dict[str, _Node] = {}
         self._any = _Node()
-        for route in self.routes:
+        for route in routes:
+            known.append(route)
             for host in route.hosts or ("",):
                 self._insert(self._hosts.setdefault(host, _Node()) if host else self._any, route)
+        self.routes = tuple(known)
 
     def match(
         self, method: str, host: str, path: str, fields: Mapping[bytes, bytes] = _NO_FIELDS

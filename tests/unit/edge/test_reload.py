@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import os
+import threading
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +16,7 @@ from prometheus_client import REGISTRY
 from gateline.edge.gateway import Compiled, Gateway
 from gateline.edge.reload import Refusal, Reloader, Steps, Switch, first_plan
 from gateline.policy.cors import CorsPolicy
+from gateline.shared import pacing
 from gateline.shared.gateway import FileProblem, GatewayFileError, GatewayPlan
 from gateline.shared.gateway.last_good import LastGood
 
@@ -351,6 +354,31 @@ def test_without_a_file_the_platform_serves(worker: Worker) -> None:
         await reloader.look()
         assert worker.serving == "first"
         assert reloader.report()["path"] == FILE
+
+    run(scenario)
+
+
+def test_a_new_version_is_made_unhurriedly(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a thread that rests between the parts of its work; at the start nobody waits for rests."""
+    rests: list[int] = []
+    monkeypatch.setattr(pacing, "_WORK_SECONDS", 0.0)
+    monkeypatch.setattr(time, "sleep", lambda _: rests.append(threading.get_ident()))
+    load = worker.load
+
+    def long_load(text: str | None) -> GatewayPlan:
+        assert list(pacing.in_portions("ab")) == ["a", "b"]
+        return load(text)
+
+    monkeypatch.setattr(worker, "load", long_load)
+
+    async def scenario() -> None:
+        reloader = worker.start()
+        assert rests == []
+        worker.write("two")
+        await reloader.look()
+        assert worker.serving == "two"
+        assert len(rests) == 2
+        assert threading.get_ident() not in rests
 
     run(scenario)
 

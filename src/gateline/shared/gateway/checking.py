@@ -18,6 +18,7 @@ from gateline.shared.gateway.source import Source
 from gateline.shared.gateway.suggestions import one_of
 from gateline.shared.gateway.tables import Table
 from gateline.shared.gateway.translation import problems_of
+from gateline.shared.pacing import in_portions
 
 _Entry = TypeVar("_Entry", bound=Table)
 _NAME = TypeAdapter(Name)
@@ -84,7 +85,7 @@ def check(source: Source, *, listens: bool = True) -> Checked:
     checked.names = route_names(checked.routes)
     checked.built = tuple(
         building.route(entry, checked.names[index], takes_sockets=_takes_sockets(checked, entry))
-        for index, entry in checked.routes.items()
+        for index, entry in in_portions(checked.routes.items())
     )
     relations.check(checked)
     relations.check_claims(checked)
@@ -105,7 +106,7 @@ def route_names(routes: Mapping[int, RouteEntry]) -> dict[int, str]:
     """Return each route's name: its own, else one made from its path that nobody else has."""
     taken = {entry.name for entry in routes.values() if entry.name is not None}
     names: dict[int, str] = {}
-    for index, entry in routes.items():
+    for index, entry in in_portions(routes.items()):
         names[index] = entry.name or _free_name(entry, taken)
         taken.add(names[index])
     return names
@@ -146,7 +147,7 @@ def _named(checked: Checked, table: str, model: type[_Entry]) -> Iterator[tuple[
     if not isinstance(values, dict):
         checked.wrong((table,), "must be tables with names", f"write [{table}.NAME] above")
         return
-    for name, value in values.items():
+    for name, value in in_portions(values.items()):
         try:
             _NAME.validate_python(name)
         except ValidationError as error:
@@ -163,7 +164,7 @@ def _listed(checked: Checked, table: str, model: type[_Entry]) -> Iterator[tuple
     if not isinstance(values, list):
         checked.wrong((table,), "must be a list of tables", f"write [[{table}]], in two brackets")
         return
-    for index, value in enumerate(values):
+    for index, value in in_portions(enumerate(values)):
         entry = _entry(checked, (table, index), value, model)
         if entry is not None:
             yield index, entry

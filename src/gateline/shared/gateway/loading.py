@@ -16,6 +16,7 @@ from gateline.shared.gateway.model import GatewayEntry
 from gateline.shared.gateway.plan import BUILT_IN, GatewayPlan
 from gateline.shared.gateway.problems import GatewayFileError
 from gateline.shared.gateway.source import Source
+from gateline.shared.pacing import in_portions
 from gateline.shared.routing import beside, platform_routes, platform_services
 
 if TYPE_CHECKING:
@@ -127,5 +128,5 @@ def _limited(checked: Checked, limits: tuple[LimitRule, ...]) -> tuple[Route, ..
             if entry.rate_limit is None and entry.redirect is None
             else route
         )
-        for route, entry in zip(checked.built, checked.routes.values(), strict=True)
+        for route, entry in in_portions(zip(checked.built, checked.routes.values(), strict=True))
     )

@@ -10,6 +10,8 @@ import re
 from bisect import bisect_right
 from typing import Final
 
+from gateline.shared.pacing import give_way
+
 Location = tuple[str | int, ...]
 
 _SPACE: Final = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
@@ -49,6 +51,7 @@ class _Scan:
         table: Location = ()
         self._skip(_SPACE)
         while self._at < len(self._text):
+            give_way()
             if self._text[self._at] == "[":
                 table = self._header()
             else:

@@ -10,6 +10,7 @@ from gateline.shared.gateway.positions import Location
 from gateline.shared.gateway.route_model import RouteEntry
 from gateline.shared.gateway.service_relations import check_pair, check_service
 from gateline.shared.gateway.suggestions import one_of
+from gateline.shared.pacing import in_portions
 from gateline.shared.routing import beside
 
 EDGE_PATHS: Final = ("/health", "/livez", "/readyz", "/openapi.json")
@@ -25,10 +26,10 @@ _OWN_SOURCES: Final = ("session", "key")
 def check(checked: Checked) -> None:
     """Note every error between tables that are valid by themselves."""
     _check_gateway(checked)
-    for name, service in checked.services.items():
+    for name, service in in_portions(checked.services.items()):
         check_service(checked, name, service)
     names: dict[str, int] = {}
-    for index, route in checked.routes.items():
+    for index, route in in_portions(checked.routes.items()):
         _check_route(checked, index, route)
         if route.name:
             _check_once(checked, names, route.name, index, "routes")
@@ -44,7 +45,7 @@ def check_claims(checked: Checked) -> None:
     """Note routes of which each other's requests could not be told apart."""
     seen: dict[str, list[tuple[int, Route]]] = {}
     own = {*EDGE_PATHS, *(PLATFORM_PATHS if checked.gateway.platform else ())}
-    for index, route in zip(checked.routes, checked.built, strict=True):
+    for index, route in in_portions(zip(checked.routes, checked.built, strict=True)):
         form = shape(route.path)
         if form in own:
             checked.wrong(
@@ -72,8 +73,8 @@ def check_redirects(checked: Checked) -> None:
         return
     if checked.gateway.platform:
         routes = beside(routes, samples=checked.gateway.samples)
-    table = RouteTable(routes)
-    for index, route in zip(checked.routes, checked.built, strict=True):
+    table = RouteTable(in_portions(routes))
+    for index, route in in_portions(zip(checked.routes, checked.built, strict=True)):
         if route.redirect is not None and _is_endless(table, route):
             checked.wrong(
                 ("routes", index, "redirect"),

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Self
 
+from gateline.shared.gateway import toml
 from gateline.shared.gateway.positions import Location, positions
 from gateline.shared.gateway.problems import FileProblem, GatewayFileError
 
@@ -61,7 +62,7 @@ class Source:
     def parse(cls, text: str, path: Path) -> Self:
         """Take `text` as what stands in `path`; raise GatewayFileError when it is no TOML."""
         try:
-            return cls(path, text, tomllib.loads(text))
+            return cls(path, text, toml.loads(text))
         except tomllib.TOMLDecodeError as error:
             raise GatewayFileError([_syntax_problem(path, text, str(error))]) from None
 

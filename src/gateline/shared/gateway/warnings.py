@@ -11,6 +11,7 @@ from gateline.shared.gateway.positions import Location
 from gateline.shared.gateway.route_model import RouteEntry
 from gateline.shared.gateway.service_warnings import check_service
 from gateline.shared.gateway.suggestions import one_of
+from gateline.shared.pacing import in_portions
 from gateline.shared.routing import PAGES, UNKNOWN_API, platform_routes
 
 _EVERYBODY: Final = frozenset({"0.0.0.0/0", "::/0"})
@@ -31,10 +32,11 @@ _KNOWN_USER_TYPES: Final = frozenset(USER_TYPES)
 def check(checked: Checked) -> None:
     """Note everything doubtful about a file without errors."""
     _check_gateway(checked)
-    for name, service in checked.services.items():
+    for name, service in in_portions(checked.services.items()):
         check_service(checked, name, service)
     roles = _known_roles(checked)
-    for (index, entry), route in zip(checked.routes.items(), checked.built, strict=True):
+    routes = zip(checked.routes.items(), checked.built, strict=True)
+    for (index, entry), route in in_portions(routes):
         _check_route(checked, ("routes", index), entry, route)
         _check_roles(checked, ("routes", index, "roles"), entry, roles)
         _check_hosts(checked, index, route)
@@ -213,11 +215,11 @@ def _check_hosts(checked: Checked, index: int, route: Route) -> None:
 def _check_reach(checked: Checked) -> None:
     """Note routes whose every request goes to others: same path, host and headers."""
     groups: dict[tuple[object, ...], list[tuple[int, Route]]] = {}
-    for index, route in zip(checked.routes, checked.built, strict=True):
+    for index, route in in_portions(zip(checked.routes, checked.built, strict=True)):
         for host in route.hosts or ("",):
             key = (host, shape(route.path), frozenset(route.headers))
             groups.setdefault(key, []).append((index, route))
-    for several in groups.values():
+    for several in in_portions(groups.values()):
         _check_group(checked, sorted(several, key=lambda one: rank(one[1])))
 
 
@@ -271,7 +273,7 @@ def _check_platform(checked: Checked) -> None:
     platform = platform_routes(samples=checked.gateway.samples)
     own = {shape(route.path): route for route in platform}
     answered = RouteTable(route for route in platform if route.name not in (PAGES, UNKNOWN_API))
-    for index, route in zip(checked.routes, checked.built, strict=True):
+    for index, route in in_portions(zip(checked.routes, checked.built, strict=True)):
         replaced = own.get(shape(route.path))
         if replaced is not None and is_same_claim(route, replaced):
             verb = "takes the place of"
