@@ -105,11 +105,14 @@ def compose(
     lasting = Lasting(
         services,
         credentials=credentials.for_plan,
-        limits=limits.for_plan,
         cache=cache.for_plan,
         sockets=doorkeeper,
     )
-    gateway = build(plan, _compiled(plan), lasting)
+
+    def compiled(plan: GatewayPlan) -> Compiled:
+        return compile_plan(plan, own_routes(plan), limits.for_plan)
+
+    gateway = build(plan, compiled(plan), lasting)
     upstreams = gateway.upstreams
     ours = frozenset(platform_services(settings))
     health = Health(client, _asked(gateway, ours), store, auth=_AUTH)
@@ -161,7 +164,7 @@ def compose(
     )
     reloader = Reloader(
         settings.gateline_config,
-        Steps(_loader(settings), _compiled, lambda plan, made: build(plan, made, lasting)),
+        Steps(_loader(settings), compiled, lambda plan, made: build(plan, made, lasting)),
         switch.to,
         current=gateway,
         start=start,
@@ -235,10 +238,6 @@ def _loader(settings: Settings) -> Callable[[str | None], GatewayPlan]:
         return plan
 
     return load
-
-
-def _compiled(plan: GatewayPlan) -> Compiled:
-    return compile_plan(plan, own_routes(plan))
 
 
 def own_routes(plan: GatewayPlan) -> tuple[Route, ...]:

@@ -16,6 +16,7 @@ from gateline.policy.cors import CorsPolicy
 from gateline.policy.reasons import Reason
 from gateline.policy.routes import Route, RouteTable
 from gateline.shared.gateway import MOST_HEADERS, GatewayPlan
+from gateline.shared.pacing import in_portions
 
 _NO_CORS: Final = CorsPolicy()
 
@@ -60,7 +61,6 @@ class Lasting:
 
     upstreams: Upstreams
     credentials: Callable[[GatewayPlan], Credentials | None] | None = None
-    limits: Callable[[GatewayPlan], Limits | None] | None = None
     cache: Callable[[GatewayPlan], Cache | None] | None = None
     sockets: Sockets | None = None
 
@@ -91,16 +91,23 @@ class Compiled:
 
     door: Door
     special: Mapping[str, Special]
+    limits: Limits | None = None
 
 
-def compile_plan(plan: GatewayPlan, own: Iterable[Route] = ()) -> Compiled:
+def compile_plan(
+    plan: GatewayPlan,
+    own: Iterable[Route] = (),
+    limits: Callable[[GatewayPlan], Limits | None] | None = None,
+) -> Compiled:
     """Compile a plan, in any thread; `own` are the edge's own routes.
 
+    `limits` makes what decides the limits of the plan's routes, where somebody counts.
     Raises ValueError when two routes claim the same requests.
     """
     routes = (*own, *plan.routes)
     door = _door(plan, routes)
-    return Compiled(door, _special(routes, door.trusted_origins))
+    special = _special(routes, door.trusted_origins)
+    return Compiled(door, special, limits(plan) if limits is not None else None)
 
 
 def build(plan: GatewayPlan, compiled: Compiled, lasting: Lasting) -> Gateway:
@@ -114,7 +121,7 @@ def build(plan: GatewayPlan, compiled: Compiled, lasting: Lasting) -> Gateway:
         upstreams=lasting.upstreams.build(plan.services, plan.retry_budget),
         special=compiled.special,
         credentials=lasting.credentials(plan) if lasting.credentials is not None else None,
-        limits=lasting.limits(plan) if lasting.limits is not None else None,
+        limits=compiled.limits,
         cache=lasting.cache(plan) if lasting.cache is not None else None,
         sockets=lasting.sockets,
     )
@@ -122,7 +129,7 @@ def build(plan: GatewayPlan, compiled: Compiled, lasting: Lasting) -> Gateway:
 
 def _door(plan: GatewayPlan, routes: tuple[Route, ...]) -> Door:
     return Door(
-        RouteTable(routes),
+        RouteTable(in_portions(routes)),
         allowed_hosts=frozenset(plan.allowed_hosts),
         trusted_origins=_trusted(plan.cors),
         trusted_proxies=plan.trusted_proxies,

@@ -16,6 +16,7 @@ from gateline.edge.limits.together import LimitsTogether, RouteLimits
 from gateline.policy.credentials import ApiKey
 from gateline.policy.gcra import LimitRule
 from gateline.shared.gateway import GatewayPlan
+from gateline.shared.pacing import in_portions
 
 if TYPE_CHECKING:
     from gateline.edge.gateway import Gateway
@@ -25,6 +26,9 @@ _SWEEP_TICKS: Final = 10
 _GREET_TICKS: Final = 2
 _IDLE_SECONDS: Final = 2.0
 _log = logging.getLogger(__name__)
+
+_Counters = dict[tuple[str, LimitRule, int], Counter]
+"""Each by its name, its rule, and how many like it go before it under that name."""
 
 
 class LimitKeeper:
@@ -37,7 +41,8 @@ class LimitKeeper:
     def __init__(self, store: Store, *, clock: Callable[[], float] = time.time) -> None:
         self._store = store
         self._clock = clock
-        self._counters: dict[tuple[str, LimitRule, int], Counter] = {}
+        self._counters: _Counters = {}
+        self._drafted: _Counters = {}
         self._own: list[Counter] = []
         self._leasing: set[Share] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -46,9 +51,17 @@ class LimitKeeper:
         self.away = False
 
     def for_plan(self, plan: GatewayPlan) -> RouteLimits | None:
-        """Return what decides the limits of a plan's routes; counts of unchanged ones go on."""
-        by_route = {route.name: self.together(route.name, route.limits) for route in plan.routes}
-        found = {name: limits for name, limits in by_route.items() if limits is not None}
+        """Return what decides the limits of a plan's routes; counts of unchanged ones go on.
+
+        Any thread may call it, one at a time: new counters are a draft until `settled`.
+        """
+        drafted: _Counters = {}
+        self._drafted = drafted
+        found = {
+            route.name: self._together(route.name, route.limits, into=drafted)
+            for route in in_portions(plan.routes)
+            if route.limits
+        }
         return RouteLimits(found) if found else None
 
     def together(
@@ -58,23 +71,22 @@ class LimitKeeper:
 
         `name` keeps their counts apart, `names` are those that clients are told.
         """
-        if not rules:
-            return None
-        counters = [self._counter(name, rules, at) for at in range(len(rules))]
-        return LimitsTogether(self, counters, names=names, clock=self._clock)
+        return self._together(name, rules, names, into=self._counters) if rules else None
 
     def of_key(self, key: ApiKey) -> LimitsTogether | None:
         """Return what decides the limit of an API key on all routes together, None without one."""
-        if key.limit is None:
-            return None
-        return self.together(f"key:{key.name}", (replace(key.limit, by="route"),), ("key",))
+        return self.together(_name_of(key), _rules_of(key), ("key",))
 
     def settled(self, gateway: "Gateway") -> None:
         """Forget the counters of limits that the version which serves now does not have."""
-        together = [self.together(route.name, route.limits) for route in gateway.plan.routes]
-        together += [self.of_key(key) for key in gateway.plan.api_keys]
-        used = {counter for one in together if one is not None for counter in one.counters}
-        self._counters = {key: one for key, one in self._counters.items() if one in used}
+        used = {route.name: route.limits for route in gateway.plan.routes}
+        used |= {_name_of(key): _rules_of(key) for key in gateway.plan.api_keys}
+        counters, drafted = self._counters, self._drafted
+        counters.update(drafted)
+        self._drafted = {}
+        gone = [one for one in counters if used.get(one[0], ()).count(one[1]) <= one[2]]
+        for key in gone:
+            del counters[key]
 
     def own(self, name: str, rule: LimitRule) -> LimitsTogether:
         """Return what decides a limit of what the edge answers itself, in this worker alone.
@@ -114,12 +126,18 @@ class LimitKeeper:
         finally:
             await self._leave()
 
-    def _counter(self, name: str, rules: Sequence[LimitRule], at: int) -> Counter:
+    def _together(
+        self, name: str, rules: Sequence[LimitRule], names: Sequence[str] = (), *, into: _Counters
+    ) -> LimitsTogether:
+        counters = [self._counter(name, rules, at, into) for at in range(len(rules))]
+        return LimitsTogether(self, counters, names=names, clock=self._clock)
+
+    def _counter(self, name: str, rules: Sequence[LimitRule], at: int, into: _Counters) -> Counter:
         same = sum(rule == rules[at] for rule in rules[:at])
         key = (name, rules[at], same)
-        counter = self._counters.get(key)
+        counter = self._counters.get(key) or self._drafted.get(key)
         if counter is None:
-            counter = self._counters[key] = Counter(name, rules[at])
+            counter = into[key] = Counter(name, rules[at])
         return counter
 
     async def _ask_for(self, share: Share) -> None:
@@ -208,6 +226,14 @@ class LimitKeeper:
 
     def _all(self) -> Iterable[Counter]:
         return (*self._counters.values(), *self._own)
+
+
+def _name_of(key: ApiKey) -> str:
+    return f"key:{key.name}"
+
+
+def _rules_of(key: ApiKey) -> tuple[LimitRule, ...]:
+    return () if key.limit is None else (replace(key.limit, by="route"),)
 
 
 class Here:

@@ -305,6 +305,27 @@ def test_counts_go_on_over_a_new_version() -> None:
     asyncio.run(scenario())
 
 
+def test_a_version_that_never_serves_leaves_no_counter() -> None:
+    """What is made beside the version that serves is a draft, which no other thread stumbles on."""
+    keeper = LimitKeeper(LostStore())
+    shop = Route("shop", "/shop/*", Destination("shop"), limits=(SMALL, HOUR, SMALL))
+    less = Route("shop", "/shop/*", Destination("shop"), limits=(SMALL, HOUR))
+    cart = Route("cart", "/cart/*", Destination("cart"), limits=(SMALL,))
+
+    def named(plan: Any) -> list[tuple[str, LimitRule]]:
+        keeper.for_plan(plan)
+        keeper.settled(SimpleNamespace(plan=plan))  # type: ignore[arg-type] # enough
+        return [(one.name, one.rule) for one in keeper._all()]
+
+    assert named(_plan(shop)) == [("shop", SMALL), ("shop", HOUR), ("shop", SMALL)]
+    serving = list(keeper._all())
+    keeper.for_plan(_plan(shop, cart))
+    assert list(keeper._all()) == serving
+    assert named(_plan(less)) == [("shop", SMALL), ("shop", HOUR)]
+    assert list(keeper._all()) == serving[:2]
+    assert named(_plan(cart)) == [("cart", SMALL)]
+
+
 def test_what_the_edge_answers_itself_is_counted_without_the_store() -> None:
     """A probe never waits for a store that is away, and cannot be asked without end."""
 
