@@ -92,6 +92,8 @@ class Upstreams:
 
     def _upstream(self, service: Service, budget: RetryBudget) -> Upstream:
         before = self.current.get(service.name)
+        if before is not None and service.tls is None and _wants_same(before, service, budget):
+            return before  # most services of most versions: nothing to compare, nothing to make
         targets = [self._target(service, endpoint, before) for endpoint in service.endpoints]
         if before is not None and _is_same(before, service, targets, budget):
             return before
@@ -143,7 +145,11 @@ def _is_same(
     """Tell whether nothing changed, a renewed certificate (with new connections) included."""
     pools = [target.pool for target in targets]
     known = [target.pool for target in before.targets]
-    return before.service == service and before.budget == budget and known == pools
+    return _wants_same(before, service, budget) and known == pools
+
+
+def _wants_same(before: Upstream, service: Service, budget: RetryBudget) -> bool:
+    return before.service == service and before.budget == budget
 
 
 def _inherit(target: Target, old: Target) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateline.edge.upstream import Client
+from gateline.edge.upstream import Client, Pool
 from gateline.edge.upstreams import Upstream, Upstreams
 from gateline.policy.services import (
     BreakerPolicy,
@@ -15,6 +15,7 @@ from gateline.policy.services import (
     ProbePolicy,
     RetryBudget,
     Service,
+    TlsPolicy,
     endpoints_at,
 )
 
@@ -69,6 +70,29 @@ def test_what_did_not_change_lives_on() -> None:
         assert shop.ejections == {ONE: 1}
         upstreams.settle(second)
         assert len(shop.tasks) == 1
+
+    _run(scenario)
+
+
+def test_nothing_is_made_for_what_did_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only files of TLS may have changed meanwhile; without any the service tells it all."""
+    secured = replace(SHOP, name="bank", tls=TlsPolicy(verify=False))
+
+    async def scenario(upstreams: Upstreams, client: Client) -> None:
+        services = {"shop": SHOP, "bank": secured}
+        first = upstreams.build(services)
+        upstreams.settle(first)
+        asked: list[str] = []
+        pool_for = Client.pool_for
+
+        def noted(client: Client, service: Service, endpoint: Endpoint) -> Pool:
+            asked.append(service.name)
+            return pool_for(client, service, endpoint)
+
+        monkeypatch.setattr(Client, "pool_for", noted)
+        second = upstreams.build(services)
+        assert asked == ["bank"] * 2
+        assert [second[name] is first[name] for name in services] == [True, True]
 
     _run(scenario)
 
