@@ -1,8 +1,9 @@
 """The composition root: settings become parts, and nothing is connected before it is used."""
 
 import asyncio
+import gc
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ from edge_people import SERVICE_KEY, edge_environment
 
 from gateline.edge import create_app
 from gateline.edge.app import Edge
-from gateline.edge.composition import begin
+from gateline.edge.composition import begin, compose
 from gateline.edge.exchange import Message
 from gateline.shared.config import Settings
 from gateline.shared.gateway import GatewayFileError
 from gateline.shared.gateway.last_good import VARIABLE
+from gateline.shared.telemetry.writing import Backlog
 
 
 @pytest.fixture(autouse=True)
@@ -128,6 +130,53 @@ def test_what_cannot_be_built_is_refused_by_its_line(
         GatewayFileError, match=r"toml:3: services\.shop\.protocol: needs a library"
     ):
         begin(settings(tmp_path, GATELINE_CONFIG=str(file)))
+
+
+def _kept() -> Counter[str]:
+    """Count what there is of the gateway's own, by its kind."""
+    gc.unfreeze()
+    gc.collect()
+    kinds = (type(one) for one in gc.get_objects())
+    ours = (kind for kind in kinds if str(kind.__module__).startswith("gateline."))
+    return Counter(kind.__qualname__ for kind in ours)
+
+
+def test_versions_that_served_are_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After 50 changes of the file there is no more than after five."""
+    monkeypatch.setattr("gateline.edge.upstreams.registry._LATECOMER_SECONDS", 0.0)
+    file = tmp_path / "gateline.toml"
+
+    def write(number: int) -> None:
+        shop = f'[services.shop]\nurl = "http://127.0.0.1:{number + 1}"\n'
+        shop += 'health_check.interval = "1h"\n'
+        keys = f'[[api_keys]]\nname = "key-{number}"\nsha256 = "{number:064x}"\n'
+        routes = (
+            f'[[routes]]\npath = "/{number}/{one}/*"\nservice = "shop"\nrate_limit = "9/minute"\n'
+            f'accept = ["session", "key"]\ncors.origins = ["https://{number}.example"]\n'
+            for one in range(10)
+        )
+        file.write_text(shop + keys + "".join(routes))
+
+    async def scenario() -> None:
+        write(0)
+        chosen = settings(tmp_path, GATELINE_CONFIG=str(file))
+        parts = compose(chosen, Backlog(10))
+        kept: list[Counter[str]] = []
+        for number in range(1, 51):
+            write(number)
+            await parts.reloader.look(asked=True)
+            assert parts.reloader.refusal is None
+            if number in {5, 50}:
+                assert parts.services._closing is not None
+                await parts.services._closing
+                kept.append(_kept())
+        await parts.services.aclose()
+        await parts.client.aclose()
+        await parts.kv.aclose()
+        assert kept[0]["Route"] > 10
+        assert kept[1] == kept[0]
+
+    asyncio.run(asyncio.wait_for(scenario(), 30))
 
 
 def test_a_new_worker_has_no_use_for_the_certificate(
