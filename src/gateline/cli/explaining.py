@@ -14,8 +14,8 @@ from gateline.cli.entrance import Ended, Entrance
 from gateline.cli.explanation import Asked, Explanation
 from gateline.edge.composition import own_routes
 from gateline.edge.door import comes_from_elsewhere
-from gateline.edge.forwarding import DEADLINE, service_headers
 from gateline.edge.gateway import compile_plan
+from gateline.edge.request_headers import DEADLINE, service_headers
 from gateline.edge.sockets.entrance import LIVE, SOCKET_IO
 from gateline.policy.admission import request_id
 from gateline.policy.gcra import needs_no_identity

@@ -19,8 +19,12 @@ from gateline.policy.identity import Identity
 _NAME: Final = "gateline.edge.access"
 _FLUSH_SECONDS: Final = 0.1
 _MOST_LINES: Final = 20_000
+_MOST_TEMPLATES: Final = 1024
 _TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _log = logging.getLogger(__name__)
+
+_Usual = tuple[str, int, str | None, str, str, int, str, str | None]
+"""Method, status, route, service, target, attempts, cache and reason: many lines share them."""
 
 
 class AccessLog:
@@ -35,10 +39,10 @@ class AccessLog:
     ) -> None:
         self._write = write
         self._as_json = as_json
-        self._line = _json_line if as_json else _text_line
         self._clock = clock
         self._second = 0
         self._stamp = ""
+        self._templates: dict[_Usual, str] = {}
         self._lines: list[str] = []
         self.lost = 0
 
@@ -52,11 +56,30 @@ class AccessLog:
         if second != self._second:
             self._second = second
             self._stamp = _json_second(second) if self._as_json else _text_second(second)
-        if self._as_json:
-            stamp = f"{self._stamp}.{int((now - second) * 1_000_000):06d}Z"
-        else:
-            stamp = f"{self._stamp},{int((now - second) * 1000):03d}"
-        self._lines.append(self._line(stamp, exchange, seconds))
+        route, reason = exchange.route, exchange.reason
+        usual = (
+            exchange.method,
+            exchange.status,
+            None if route is None else route.name,
+            exchange.service,
+            exchange.target,
+            exchange.attempts,
+            exchange.cache,
+            None if reason is None else reason.code,
+        )
+        template = self._templates.get(usual)
+        if template is None:
+            template = self._learn(usual)
+        values = _json_values if self._as_json else _text_values
+        self._lines.append(template % values(self._stamp, now - second, exchange, seconds))
+
+    def _learn(self, usual: "_Usual") -> str:
+        """Return the template for lines that have this in common, and remember it."""
+        if len(self._templates) >= _MOST_TEMPLATES:
+            self._templates.clear()
+        template = (_json_template if self._as_json else _text_template)(*usual)
+        self._templates[usual] = template
+        return template
 
     def flush(self) -> None:
         """Write what has gathered."""
@@ -87,45 +110,100 @@ def _json_second(second: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
 
 
-def _text_line(stamp: str, exchange: Exchange, seconds: float) -> str:
-    route = exchange.route
-    identity = exchange.identity
-    reason = exchange.reason
+def _text_template(
+    method: str,
+    status: int,
+    route: str | None,
+    service: str,
+    target: str,
+    attempts: int,
+    cache: str,
+    reason: str | None,
+) -> str:
+    start = f" - {_NAME} - INFO - "
+    told = f" route={route or '-'} service={service or '-'} target={target or '-'}"
     return (
-        f"{stamp} - {_NAME} - INFO - {exchange.client} {_safe(exchange.method)}"
-        f" {_safe(exchange.path)} {exchange.status} {seconds * 1000:.1f}ms"
-        f" route={route.name if route else '-'} service={exchange.service or '-'}"
-        f" target={exchange.target or '-'} attempts={exchange.attempts}"
-        f" upstream={exchange.upstream_seconds * 1000:.1f}ms"
-        f" own={exchange.own_seconds(seconds) * 1000:.1f}ms cache={exchange.cache or '-'}"
-        f" in={exchange.received_bytes} out={exchange.sent_bytes}"
-        f" user={_user(identity) if identity else '-'} reason={reason.code if reason else '-'}"
-        f" request_id={exchange.request_id} trace_id={_trace_id(exchange) or '-'}\n"
+        f"%s,%03d{start}%s {_literal(_safe(method))} %s {status} %.1fms{_literal(told)}"
+        f" attempts={attempts} upstream=%.1fms own=%.1fms cache={cache or '-'} in=%d out=%d"
+        f" user=%s reason={reason or '-'} request_id=%s trace_id=%s\n"
     )
 
 
-def _json_line(stamp: str, exchange: Exchange, seconds: float) -> str:
-    route = exchange.route
+def _text_values(
+    stamp: str, fraction: float, exchange: Exchange, seconds: float
+) -> tuple[object, ...]:
     identity = exchange.identity
-    reason = exchange.reason
-    method, path = exchange.method, _quoted(exchange.path)
+    upstream = exchange.upstream_seconds
     return (
-        f'{{"timestamp":"{stamp}","logger":"{_NAME}","level":"info","service":"edge"'
-        f',"message":"{_quoted(method)[1:-1]} {path[1:-1]} {exchange.status}"'
-        f',"client":{_quoted(exchange.client)},"method":{_quoted(method)},"path":{path}'
-        f',"status":{exchange.status},"duration_ms":{seconds * 1000:.3f}'
-        f',"route":{_quoted(route.name) if route else "null"}'
-        f',"upstream":{_quoted(exchange.service) if exchange.service else "null"}'
-        f',"target":{_quoted(exchange.target) if exchange.target else "null"}'
-        f',"attempts":{exchange.attempts},"upstream_ms":{exchange.upstream_seconds * 1000:.3f}'
-        f',"own_ms":{exchange.own_seconds(seconds) * 1000:.3f}'
-        f',"cache":{_quoted(exchange.cache) if exchange.cache else "null"}'
-        f',"bytes_in":{exchange.received_bytes},"bytes_out":{exchange.sent_bytes}'
-        f',"user_id":{_user_json(identity) if identity else "null"}'
-        f',"reason":{_quoted(reason.code) if reason else "null"}'
-        f',"request_id":{_quoted(exchange.request_id)}'
-        f',"trace_id":{_quoted(trace) if (trace := _trace_id(exchange)) else "null"}}}\n'
+        stamp,
+        int(fraction * 1000),
+        exchange.client,
+        _safe(exchange.path),
+        seconds * 1000,
+        upstream * 1000,
+        exchange.own_seconds(seconds) * 1000,
+        exchange.received_bytes,
+        exchange.sent_bytes,
+        "-" if identity is None else _user(identity),
+        exchange.request_id,
+        exchange.trace_id or _told_trace_id(exchange) or "-",
     )
+
+
+def _json_template(
+    method: str,
+    status: int,
+    route: str | None,
+    service: str,
+    target: str,
+    attempts: int,
+    cache: str,
+    reason: str | None,
+) -> str:
+    verb = _literal(_quoted(method))
+    told = (
+        f',"route":{_or_null(route)},"upstream":{_or_null(service)}'
+        f',"target":{_or_null(target)},"attempts":{attempts}'
+    )
+    return (
+        f'{{"timestamp":"%s.%06dZ","logger":"{_NAME}","level":"info","service":"edge"'
+        f',"message":"{verb[1:-1]} %s {status}","client":%s,"method":{verb},"path":"%s"'
+        f',"status":{status},"duration_ms":%.3f{_literal(told)},"upstream_ms":%.3f'
+        f',"own_ms":%.3f,"cache":{_or_null(cache)},"bytes_in":%d,"bytes_out":%d,"user_id":%s'
+        f',"reason":{_or_null(reason)},"request_id":%s,"trace_id":%s}}\n'
+    )
+
+
+def _json_values(
+    stamp: str, fraction: float, exchange: Exchange, seconds: float
+) -> tuple[object, ...]:
+    identity = exchange.identity
+    upstream = exchange.upstream_seconds
+    path = _quoted(exchange.path)[1:-1]
+    return (
+        stamp,
+        int(fraction * 1_000_000),
+        path,
+        _quoted(exchange.client),
+        path,
+        seconds * 1000,
+        upstream * 1000,
+        exchange.own_seconds(seconds) * 1000,
+        exchange.received_bytes,
+        exchange.sent_bytes,
+        "null" if identity is None else _user_json(identity),
+        _quoted(exchange.request_id),
+        _or_null(exchange.trace_id or _told_trace_id(exchange)),
+    )
+
+
+def _or_null(text: str | None) -> str:
+    return _quoted(text) if text else "null"
+
+
+def _literal(text: str) -> str:
+    """Return text as it stands in a template."""
+    return text.replace("%", "%%")
 
 
 def _user(identity: Identity) -> str:
@@ -143,10 +221,8 @@ def _user_json(identity: Identity) -> str:
     return f'{_quoted(user_id)},"issuer":{_quoted(identity.issuer or "key")}'
 
 
-def _trace_id(exchange: Exchange) -> str | None:
-    """Return the id of the trace that the request belongs to: ours, else the client's."""
-    if exchange.trace_id:
-        return exchange.trace_id
+def _told_trace_id(exchange: Exchange) -> str | None:
+    """Return the id of the client's trace."""
     told = exchange.fields.get(b"traceparent")
     match = _TRACEPARENT.match(told) if told is not None else None
     return match[1].decode("ascii") if match is not None else None

@@ -17,10 +17,15 @@ def target_of(exchange: Exchange, path: str) -> bytes:
     return target + b"?" + exchange.query if exchange.query else target
 
 
+def prefix_of(exchange: Exchange, path: str) -> str:
+    """Return what the client's path has before the one that the service is asked for."""
+    return "" if path is exchange.path else prefix_before(exchange.path, path)
+
+
 def address_headers(exchange: Exchange, service: Service, path: str) -> Headers:
     """Return what a service that is asked for `path` is told of the client's path and host."""
     headers: Headers = []
-    if path is not exchange.path and (prefix := prefix_before(exchange.path, path)):
+    if prefix := prefix_of(exchange, path):
         headers.append((b"x-forwarded-prefix", prefix.encode("ascii")))
     if service.preserve_host:
         headers.append((b"host", exchange.fields[b"host"]))

@@ -1,14 +1,12 @@
 """What the edge says itself: refusals in the standard error body, small JSON documents."""
 
 import json
-from collections.abc import Collection
 from time import perf_counter
 from typing import Any, Final
 
-from gateline.edge.exchange import Exchange, Refused
+from gateline.edge.exchange import Exchange, Message, Refused
 from gateline.policy.headers import Headers
 from gateline.policy.reasons import Reason
-from gateline.policy.routes import Route
 from gateline.policy.security_headers import missing_security_headers
 
 _JSON: Final = (b"content-type", b"application/json")
@@ -40,35 +38,28 @@ async def send_whole(exchange: Exchange, status: int, headers: Headers, body: by
         headers.append((b"content-length", b"%d" % len(body)))
     if exchange.method == "HEAD":
         body = b""
-    await start(exchange, status, headers)
+    send = exchange.send
+    await send(start(exchange, status, headers))
     exchange.sent_bytes = len(body)
-    await exchange.send({"type": "http.response.body", "body": body, "more_body": False})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-async def start(exchange: Exchange, status: int, headers: Headers) -> None:
-    """Send status and headers; from here on no other answer is possible."""
+def start(exchange: Exchange, status: int, headers: Headers) -> Message:
+    """Return the message with status and headers; from here on no other answer is possible."""
     exchange.status = status
     exchange.answered = True
     if exchange.security_headers:
-        headers += missing_security_headers(
-            status,
-            headers,
-            encrypted=exchange.scheme == "https",
-            unwanted=_removed_by_route(exchange.route),
-        )
+        route = exchange.route
+        # What the route takes away is not to come back as a default.
+        gone = () if route is None or (made := route.response_headers) is None else made.remove
+        encrypted = exchange.scheme == "https"
+        headers += missing_security_headers(status, headers, encrypted=encrypted, unwanted=gone)
     headers.append((b"x-request-id", exchange.request_id.encode()))
     if exchange.response_headers:
         headers.extend(exchange.response_headers)
     if exchange.tells_timing:
         headers.append((b"server-timing", _timing(exchange)))
-    await exchange.send({"type": "http.response.start", "status": status, "headers": headers})
-
-
-def _removed_by_route(route: Route | None) -> Collection[bytes]:
-    """Return the headers that the route takes away, which are not to come back as defaults."""
-    if route is None or route.response_headers is None:
-        return ()
-    return route.response_headers.remove
+    return {"type": "http.response.start", "status": status, "headers": headers}
 
 
 def _timing(exchange: Exchange) -> bytes:

@@ -5,9 +5,10 @@ import contextlib
 import gc
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -23,6 +24,7 @@ from gateline.edge.limits import LimitKeeper
 from gateline.edge.pipeline import Pipeline
 from gateline.edge.record import Recorder
 from gateline.edge.reload import Reloader
+from gateline.edge.scheduling import let_server_wait
 from gateline.edge.sessions import SessionMemory
 from gateline.edge.sockets.entrance import Entrance
 from gateline.edge.sockets.fan_out import FanOut
@@ -43,6 +45,9 @@ RELOAD_SIGNAL = signal.SIGUSR1
 _TICK_SECONDS = 1.0
 _GARBAGE_AFTER = 20_000
 _log = logging.getLogger(__name__)
+
+Answering = Coroutine[Any, Any, object]
+"""What answers a connection when it is awaited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +84,8 @@ class Edge:
     def __init__(self, build: Callable[[], Parts]) -> None:
         self._build = build
         self._parts: Parts | None = None
-        self._handle: Callable[[Scope, Receive, Send], Awaitable[object]] = _not_started
-        self._connect: Callable[[Scope, Receive, Send], Awaitable[None]] = _not_started
+        self._handle: Callable[[Scope, Receive, Send], Answering] = _not_started
+        self._connect: Callable[[Scope, Receive, Send], Answering] = _not_started
         self._tasks: list[asyncio.Task[None]] = []
         self._draining: asyncio.Future[None] | None = None
         self.succeeded = False
@@ -90,15 +95,14 @@ class Edge:
         """Tell whether every socket was told that this worker ends; any thread may ask."""
         return self._draining is not None and self._draining.done()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Answering:
         """Answer one ASGI connection."""
         kind = scope["type"]
         if kind == "http":
-            await self._handle(scope, receive, send)
-        elif kind == "lifespan":
-            await self._live(receive, send)
-        else:
-            await self._connect(scope, receive, send)
+            return self._handle(scope, receive, send)
+        if kind == "lifespan":
+            return self._live(receive, send)
+        return self._connect(scope, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -193,9 +197,11 @@ async def _keep_running(work: Callable[[], Coroutine[None, None, None]]) -> None
 
 async def _tick(parts: Parts) -> None:
     """Once a second: renew sessions that were used, publish figures."""
+    await asyncio.sleep(_TICK_SECONDS)
+    let_server_wait()  # its threads are there by now: it starts them after the application
     while True:
-        await asyncio.sleep(_TICK_SECONDS)
         await _housekeeping(parts)
+        await asyncio.sleep(_TICK_SECONDS)
 
 
 async def _housekeeping(parts: Parts) -> None:

@@ -17,6 +17,7 @@ from gateline.edge.upstream import (
     BodyStream,
     Client,
     PoolExhausted,
+    PreparedHeaders,
     Response,
     StaleConnection,
     UpstreamError,
@@ -41,7 +42,7 @@ class Outgoing:
     upstream: Upstream
     method: bytes
     path: bytes
-    headers: Headers
+    headers: Headers | PreparedHeaders
     body: bytes | BodyStream | None
     deadline: float
     patience: float

@@ -1,14 +1,14 @@
 """A worker's last moments: each answer tells its client to come again on a new connection."""
 
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
 from gateline.edge.exchange import Message, Receive, Scope, Send
 
 _CLOSE: Final = (b"connection", b"close")
 _HTTP2: Final = "2"
 
-Handle = Callable[[Scope, Receive, Send], Awaitable[object]]
+Handle = Callable[[Scope, Receive, Send], Coroutine[Any, Any, object]]
 
 
 def saying_goodbye(handle: Handle) -> Handle:

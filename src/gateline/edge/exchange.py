@@ -31,7 +31,6 @@ NOBODY: Final[Headers] = []
 """The identity headers of who is not known."""
 
 _bits: Final = random.Random().getrandbits  # noqa: S311 - ids, not secrets
-_BODILESS: Final = (None, b"0")
 
 
 class Refused(Exception):
@@ -77,7 +76,8 @@ class Exchange:
     `upstream_seconds` and `client_seconds` is what was spent waiting for the one and the other;
     the rest is the edge's own. `cache` tells what the cache did, empty where it was not asked.
     `security_headers` tells whether those that a service does not say are added to the answer,
-    `logged` whether the request gets a line in the access log.
+    `logged` whether the request gets a line in the access log. `span_id` is empty when the client
+    named the request itself.
     """
 
     __slots__ = (
@@ -117,6 +117,7 @@ class Exchange:
         "sent_bytes",
         "service",
         "since",
+        "span_id",
         "speaks_cors",
         "started",
         "status",
@@ -150,7 +151,7 @@ class Exchange:
         self.headers = head.headers
         self.fields: Mapping[bytes, bytes] = head.fields
         self.host = ""
-        self.request_id = ""
+        self.request_id = self.span_id = ""
         self.route: Route | None = None
         self.identity: Identity | None = None
         self.identity_headers: Headers = NOBODY
@@ -176,23 +177,18 @@ class Exchange:
         self.tells_timing = False
         self.trace: Trace | None = None
         self.trace_id = ""
-        self.body_done = not self.may_have_body
+        # In HTTP/2 the frames tell: without a length nobody knows until the first is read.
+        self.body_done = not head.announces_body and (head.has_length or not self.is_http2)
         self.deadline: float | None = None
         self.task: asyncio.Task[Any] | None = None
         self.watcher: asyncio.Future[None] | None = None
         self.cancelled_for: type[Exception] | None = None
 
-    @property
-    def may_have_body(self) -> bool:
-        """Tell whether a body may come; HTTP/1.1 always announces one (RFC 9112, section 6.3).
-
-        In HTTP/2 the frames tell: without a length nobody knows until the first is read.
-        """
-        fields = self.fields
-        length = fields.get(b"content-length")
-        if length is None and self.is_http2:
-            return True
-        return length not in _BODILESS or b"transfer-encoding" in fields
+    def name_itself(self) -> None:
+        """Make up an id for the request, and one for its span: one draw is enough for both."""
+        made = f"{_bits(192) | 1:048x}"
+        self.request_id = made[:32]
+        self.span_id = made[32:]
 
     def own_seconds(self, seconds: float) -> float:
         """Return how much of these seconds, the whole time so far, was spent in the edge itself."""
@@ -210,7 +206,7 @@ class Exchange:
         self.trace_id = match[2].decode("ascii")
         return True
 
-    def traceparent(self) -> bytes:
+    def traceparent(self) -> str:
         """Return the trace context for the service (W3C Trace Context, section 3.2).
 
         Without a tracer the trace starts here. Its id is the request id where that has its form,
@@ -218,7 +214,10 @@ class Exchange:
         """
         if self.trace is not None:
             return self.trace.traceparent()
-        request_id = self.request_id
-        trace = request_id if _TRACE_ID.fullmatch(request_id) else f"{_bits(128):032x}"
+        trace, span = self.request_id, self.span_id
+        if not span:
+            span = f"{_bits(64) | 1:016x}"
+            if not _TRACE_ID.fullmatch(trace):
+                trace = f"{_bits(128) | 1:032x}"
         self.trace_id = trace
-        return f"00-{trace}-{_bits(64) | 1:016x}-00".encode("ascii")
+        return f"00-{trace}-{span}-00"

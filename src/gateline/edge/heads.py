@@ -12,10 +12,11 @@ from gateline.policy.headers import Headers
 from gateline.policy.reasons import Reason
 
 if TYPE_CHECKING:
-    from gateline.edge.forwarding import PassedOn
+    from gateline.edge.request_headers import PassedOn
 
 MOST_TOKEN_BYTES: Final = 8192
 
+_BODILESS: Final = (None, b"0")
 _MOST: Final = 2048
 _MOST_BYTES: Final = 4096
 
@@ -25,11 +26,23 @@ class Head:
 
     `fields` are the same as a mapping, of several with one name the last. `refusal` is why they
     are refused; only without one are the others valid: `host`, a name, and `offered_id`, a request
-    id that is fit to be used. `bearer` is the token of a plain bearer authorization; None says
-    nothing. `passed_on` is what was last passed on to a service for these headers.
+    id that is fit to be used. `announces_body` and `has_length` tell of the request's body: in
+    HTTP/1.1 it is always announced (RFC 9112, section 6.3). `bearer` is the token of a plain bearer
+    authorization; None says nothing. `passed_on` is what was last passed on to a service for these
+    headers.
     """
 
-    __slots__ = ("bearer", "fields", "headers", "host", "offered_id", "passed_on", "refusal")
+    __slots__ = (
+        "announces_body",
+        "bearer",
+        "fields",
+        "has_length",
+        "headers",
+        "host",
+        "offered_id",
+        "passed_on",
+        "refusal",
+    )
 
     def __init__(self, headers: Headers) -> None:
         self.headers = headers
@@ -37,6 +50,9 @@ class Head:
         self.refusal: Reason | None = refuse_headers(headers, fields)
         self.host = "" if self.refusal is not None else host_name(fields[b"host"])
         self.offered_id = request_id(fields.get(b"x-request-id"))
+        length = fields.get(b"content-length")
+        self.has_length = length is not None
+        self.announces_body = length not in _BODILESS or b"transfer-encoding" in fields
         self.bearer = _bearer(fields.get(b"authorization"))
         self.passed_on: PassedOn | None = None
 

@@ -5,7 +5,6 @@ Each phase reads what the earlier ones wrote into the exchange and refuses by ra
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
@@ -71,21 +70,21 @@ class Pipeline:
         self._own = own
         self._tracer = tracer
         self._heads = Heads()
-        self._next_id = random.Random().getrandbits  # noqa: S311 - an id, not a secret
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> Exchange:
         """Answer one request and return what became of it.
 
         Returning without an end makes the server tear the connection.
         """
-        clock = asyncio.get_running_loop().time
+        loop = asyncio.get_running_loop()
+        clock = loop.time
         exchange = Exchange(scope, receive, send, clock(), self._heads.read(scope["headers"]))
         exchange.clock = clock
         exchange.gateway = gateway = self.gateway
         plan = gateway.plan
         exchange.security_headers = plan.security_headers
         exchange.logged = plan.access_log
-        exchange.task = asyncio.current_task()
+        exchange.task = asyncio.current_task(loop)
         self._in_flight.add(exchange)
         try:
             if self._tracer is not None:
@@ -108,7 +107,10 @@ class Pipeline:
         return exchange
 
     async def _run(self, exchange: Exchange, scope: Scope) -> None:
-        exchange.request_id = exchange.head.offered_id or f"{self._next_id(128):032x}"
+        if exchange.head.offered_id is not None:
+            exchange.request_id = exchange.head.offered_id
+        else:
+            exchange.name_itself()
         gateway = exchange.gateway
         door = gateway.door
         admit(exchange, scope, door)
@@ -201,20 +203,20 @@ class Pipeline:
         if b"x-gateline-timing" in exchange.fields and _is_admin(exchange):
             exchange.tells_timing = True
 
-    async def _answer(self, exchange: Exchange, route: Route, destination: Destination) -> None:
+    def _answer(
+        self, exchange: Exchange, route: Route, destination: Destination
+    ) -> Awaitable[None]:
+        """Return what answers when awaited: the edge itself, a socket, the cache or a service."""
         own = self._own.get(destination.service)
         if own is not None:
-            await own(exchange)
-            return
+            return own(exchange)
         gateway = exchange.gateway
         if exchange.is_socket and gateway.sockets is not None:
-            await gateway.sockets.admit(exchange, route, destination)
-            return
+            return gateway.sockets.admit(exchange, route, destination)
         cache = gateway.cache
         if cache is not None and (route.cache is not None or exchange.method not in _SAFE):
-            await cache.answer(exchange, route, destination, self._forwarder.forward)
-            return
-        await self._forwarder.forward(exchange, route, destination)
+            return cache.answer(exchange, route, destination, self._forwarder.forward)
+        return self._forwarder.forward(exchange, route, destination)
 
     async def _cancelled(self, exchange: Exchange) -> None:
         """Tell a client that left from one that was too slow, and both from our own stopping."""

@@ -4,6 +4,7 @@ What survives of its headers is decided by `policy.headers`, what a route makes 
 """
 
 import asyncio
+from collections.abc import Awaitable
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
@@ -27,28 +28,29 @@ _EMPTY_STATUS: Final = (204, 304)
 _SHARED: Final = (b"public", b"s-maxage")
 
 
-async def respond(
-    exchange: Exchange, response: Response, renewal: "asyncio.Task[Headers] | None" = None
-) -> None:
-    """Answer the exchange with what the service said; raises AnswerBroken when it breaks off.
+def respond(exchange: Exchange, response: Response) -> Awaitable[None]:
+    """Return what answers the exchange, when awaited, with what the service said.
 
-    `renewal` is the session cookie that is being fetched for this client, if one is.
+    Raises AnswerBroken when it breaks off.
     """
-    if renewal is not None and not _sets_session(response) and not _is_shared(response):
-        exchange.response_headers += await _renewed(renewal)
-    filling = exchange.filling
-    if filling is not None:
-        stored = filling.settle(response)
-        if stored is not None:
-            response.close()
-            await send_stored(exchange, stored, filling.age(stored))
-            return
-    headers = forward_response_headers(response.headers)
-    if filling is not None and filling.wants_body and response.body is not None:
-        filling.keep(response.status, list(headers), response.body)
-    if filling is not None and _is_known(exchange, response.status, headers):
-        await _respond_unchanged(exchange, filling, response, headers)
+    if exchange.filling is not None:
+        return _respond_and_keep(exchange, response, exchange.filling)
+    return _respond(exchange, response, forward_response_headers(response.headers))
+
+
+async def add_renewed_cookie(
+    exchange: Exchange, response: Response, renewal: "asyncio.Task[Headers]"
+) -> None:
+    """Give the client the session cookie that is being fetched, where it may have it and comes."""
+    if _sets_session(response) or _is_shared(response):
         return
+    await asyncio.wait({renewal}, timeout=_COOKIE_WAIT_SECONDS)
+    # The request does not fail for it.
+    if renewal.done() and not renewal.cancelled() and renewal.exception() is None:
+        exchange.response_headers += renewal.result()
+
+
+def _respond(exchange: Exchange, response: Response, headers: Headers) -> Awaitable[None]:
     coding = None
     route = exchange.route
     if exchange.speaks_cors or (
@@ -56,12 +58,35 @@ async def respond(
     ):
         headers, coding = shape(exchange, response.status, headers, _length(exchange, response))
     if exchange.method == "HEAD" or response.status in _EMPTY_STATUS:
-        await _respond_empty(exchange, response, headers, encoded=coding is not None)
-    elif response.body is not None:
-        body = response.body if coding is None else await encode_whole(coding, response.body)
-        await answers.send_whole(exchange, response.status, headers, body)
-    else:
-        await _stream(exchange, response, headers, coding)
+        return _respond_empty(exchange, response, headers, encoded=coding is not None)
+    body = response.body
+    if body is None:
+        return _stream(exchange, response, headers, coding)
+    if coding is None:
+        return answers.send_whole(exchange, response.status, headers, body)
+    return _respond_encoded(exchange, response.status, headers, body, coding)
+
+
+async def _respond_encoded(
+    exchange: Exchange, status: int, headers: Headers, body: bytes, coding: bytes
+) -> None:
+    await answers.send_whole(exchange, status, headers, await encode_whole(coding, body))
+
+
+async def _respond_and_keep(exchange: Exchange, response: Response, filling: "Asking") -> None:
+    """Answer, from what the cache has when the service says so; give the cache what it may keep."""
+    stored = filling.settle(response)
+    if stored is not None:
+        response.close()
+        await send_stored(exchange, stored, filling.age(stored))
+        return
+    headers = forward_response_headers(response.headers)
+    if filling.wants_body and response.body is not None:
+        filling.keep(response.status, list(headers), response.body)
+    if _is_known(exchange, response.status, headers):
+        await _respond_unchanged(exchange, filling, response, headers)
+        return
+    await _respond(exchange, response, headers)
 
 
 async def send_stored(exchange: Exchange, stored: "Stored", age: float) -> None:
@@ -112,7 +137,7 @@ async def _respond_empty(
     length = _content_length(response) if response.status != 204 and not encoded else None
     if length is not None:
         headers.append((b"content-length", length))
-    await answers.start(exchange, response.status, headers)
+    await exchange.send(answers.start(exchange, response.status, headers))
     await exchange.send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
@@ -162,7 +187,7 @@ async def _stream(
     send = exchange.send
     clock = asyncio.get_running_loop().time
     try:
-        await answers.start(exchange, response.status, headers)
+        await exchange.send(answers.start(exchange, response.status, headers))
         while True:
             asked = perf_counter()
             chunk = await response.read_chunk()
@@ -209,14 +234,6 @@ def _length(exchange: Exchange, response: Response) -> int | None:
         return len(response.body)
     length = _content_length(response)
     return int(length) if length is not None and length.isdigit() else None
-
-
-async def _renewed(renewal: "asyncio.Task[Headers]") -> Headers:
-    """Return the cookie that follows, if it comes in time; the request does not fail for it."""
-    await asyncio.wait({renewal}, timeout=_COOKIE_WAIT_SECONDS)
-    if renewal.done() and not renewal.cancelled() and renewal.exception() is None:
-        return renewal.result()
-    return []
 
 
 def _sets_session(response: Response) -> bool:

@@ -86,7 +86,7 @@ class Trace:
         self._asking: Span | None = None
         self._asked_at = 0
 
-    def traceparent(self) -> bytes:
+    def traceparent(self) -> str:
         """Return the trace context for the service, whose span starts now."""
         from opentelemetry.trace import SpanKind, set_span_in_context
 
@@ -96,7 +96,7 @@ class Trace:
             self._asking = self._spans.start_span(
                 "upstream", context=context, kind=SpanKind.CLIENT, start_time=self._asked_at
             )
-        return _encoded(self._asking.get_span_context())
+        return _written(self._asking.get_span_context())
 
     def finish(self, exchange: Exchange) -> None:
         """End the spans of a request of which everything is known now."""
@@ -191,7 +191,5 @@ def _printable(text: str) -> str:
     return text if text.isascii() and text.isprintable() else ascii(text)[1:-1]
 
 
-def _encoded(context: "SpanContext") -> bytes:
-    return (
-        f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags & 1:02x}"
-    ).encode("ascii")
+def _written(context: "SpanContext") -> str:
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags & 1:02x}"

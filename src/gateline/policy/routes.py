@@ -182,12 +182,11 @@ class RouteTable:
         lower case.
         """
         segments = path.split("/")
-        del segments[0]
         if segments[-1] == "":
             segments.pop()
         allow: set[str] = set()
         for root in self._roots(host) if self._hosts else (self._any,):
-            found = _find(root, segments, 0, method, fields, allow)
+            found = _find(root, segments, 1, method, fields, allow)
             if found is not None:
                 return found if found.params is not _BY_PATH else _with_parameters(found, path)
         return Match(None, frozenset(allow)) if allow else _NOTHING
@@ -280,24 +279,32 @@ def _find(
     fields: Mapping[bytes, bytes],
     allow: set[str],
 ) -> Match | None:
-    """Return the most specific answer at or below a node; gather methods that would fit."""
-    if depth == len(segments):
-        if node.exact:
-            found = _choose(node.exact, method, fields, allow)
+    """Return the most specific answer at or below a node; gather methods that would fit.
+
+    It goes straight down, but where a literal and a parameter part: there it may have to come back.
+    """
+    ways: list[tuple[Match, ...]] = []
+    while depth < len(segments):
+        ways.append(node.subtree)
+        literals, parameter = node.literals, node.parameter
+        child = None if literals is None else literals.get(segments[depth])
+        depth += 1
+        if child is None:
+            child = parameter
+        elif parameter is not None:
+            found = _find(child, segments, depth, method, fields, allow)
             if found is not None:
                 return found
+            child = parameter
+        if child is None:
+            break
+        node = child
     else:
-        child = None if node.literals is None else node.literals.get(segments[depth])
-        if child is not None:
-            found = _find(child, segments, depth + 1, method, fields, allow)
-            if found is not None:
-                return found
-        child = node.parameter
-        if child is not None:
-            found = _find(child, segments, depth + 1, method, fields, allow)
-            if found is not None:
-                return found
-    return _choose(node.subtree, method, fields, allow) if node.subtree else None
+        ways += (node.subtree, node.exact)
+    for claimed in reversed(ways):
+        if claimed and (found := _choose(claimed, method, fields, allow)) is not None:
+            return found
+    return None
 
 
 def _choose(

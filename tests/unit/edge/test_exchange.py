@@ -20,7 +20,6 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 def test_a_body_is_announced_by_the_head(headers: list[tuple[bytes, bytes]], comes: bool) -> None:
     """RFC 9112, 6.3: length or coding say so, the method does not."""
     exchange = exchange_for(Answered(), "POST", headers=headers)
-    assert exchange.may_have_body is comes
     assert exchange.body_done is not comes
 
 
@@ -33,7 +32,6 @@ def test_http_2_need_not_announce_a_body(
 ) -> None:
     """RFC 9113, 8.1.1: without a length only the frames tell."""
     exchange = exchange_for(Answered(), "GET", headers=headers, http_version="2")
-    assert exchange.may_have_body is may_come
     assert exchange.body_done is not may_come
 
 
@@ -44,10 +42,24 @@ def test_http_2_need_not_announce_a_body(
 def test_a_trace_begins_under_the_request_id_where_it_can(request_id: str, kept: bool) -> None:
     """W3C Trace Context, 3.2: a trace id is 32 hexadecimal digits and not all zero."""
     exchange = exchange_for(Answered(), request_id=request_id)
-    trace = exchange.traceparent().decode()
+    trace = exchange.traceparent()
     assert re.fullmatch(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-00", trace)
     assert (trace[3:35] == request_id) is kept
     assert exchange.trace_id == trace[3:35]
+
+
+def test_a_request_that_nobody_named_names_its_trace() -> None:
+    """Its id is the trace's, and no two are alike."""
+    made = set()
+    for _ in range(3):
+        exchange = exchange_for(Answered())
+        exchange.name_itself()
+        trace = exchange.traceparent()
+        assert re.fullmatch(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-00", trace)
+        assert trace[3:35] == exchange.request_id == exchange.trace_id
+        assert exchange.traceparent() == trace
+        made.add(trace[3:52])
+    assert len(made) == 3
 
 
 @pytest.mark.parametrize(

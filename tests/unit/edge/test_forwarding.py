@@ -11,8 +11,7 @@ from edge_people import People
 from running_edge import RunningEdge
 from scripted_services import Handler, ScriptedServices, Visit, answer, cut, hang
 
-from gateline.edge.forwarding import request_headers
-from gateline.edge.heads import Head
+from gateline.edge.request_headers import request_headers
 from gateline.policy.headers import HeaderChanges
 from gateline.policy.routes import Authentication, Destination, Route
 
@@ -105,29 +104,6 @@ def headers_sent(
     for name, value in request_headers(exchange, route):
         found.setdefault(name, []).append(value)
     return found
-
-
-def test_one_head_of_two_callers_passes_on_two_identities() -> None:
-    """Requests with the same bytes share what was read of them, never whose they are."""
-    head = Head([(b"host", b"shop"), (b"accept", b"*/*"), (b"authorization", b"Bearer a.b.c")])
-    route, other = (Route(name, f"/{name}", Destination("shop")) for name in ("one", "other"))
-    callers: list[dict[str, Any]] = [
-        {},
-        {"identity": identity(7), "identity_headers": [(b"x-user-id", b"7")]},
-        {"identity": identity(8), "identity_headers": [(b"x-user-id", b"8")]},
-        {"client": "10.0.0.2"},
-        {"scheme": "https"},
-    ]
-
-    def sent(known: dict[str, Any], route: Route, *, shared: bool) -> list[tuple[bytes, bytes]]:
-        exchange = exchange_for(Answered(), headers=head.headers, **known)
-        if shared:
-            exchange.head, exchange.headers = head, head.headers
-        return [pair for pair in request_headers(exchange, route) if pair[0] != b"traceparent"]
-
-    for known in [*callers, *reversed(callers)]:
-        for one in (route, other, route):
-            assert sent(known, one, shared=True) == sent(known, one, shared=False)
 
 
 SPELLINGS = [

@@ -218,7 +218,7 @@ async def _long_poll(socket_io: SocketIo, exchange: Exchange) -> None:
         if message["type"] == "http.response.start":
             headers = [(name.lower(), value) for name, value in message["headers"]]
             exchange.started = perf_counter()
-            await answers.start(exchange, message["status"], headers)
+            await exchange.send(answers.start(exchange, message["status"], headers))
             return
         exchange.sent_bytes += len(message.get("body", b""))
         await exchange.send(message)

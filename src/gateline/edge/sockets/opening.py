@@ -11,7 +11,7 @@ from gateline.edge import answers
 from gateline.edge.addressing import target_of
 from gateline.edge.attempts import enter
 from gateline.edge.exchange import Exchange, Refused
-from gateline.edge.forwarding import service_headers
+from gateline.edge.request_headers import service_headers
 from gateline.edge.sockets.handshake import Handshake
 from gateline.edge.sockets.upstream import UpstreamSocket
 from gateline.edge.upstream import ConnectFailed, UpstreamError, UpstreamTimeout

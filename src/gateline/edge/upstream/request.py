@@ -1,10 +1,10 @@
 """The bytes of a request: its head, and bodies that are sent as they come."""
 
 import re
-from collections.abc import AsyncIterable, Sequence
-from typing import NoReturn
+from collections.abc import AsyncIterable, Iterator, Sequence
+from typing import TypeAlias
 
-Headers = Sequence[tuple[bytes, bytes]]
+Headers: TypeAlias = "Sequence[tuple[bytes, bytes]] | PreparedHeaders"
 
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _METHODS = {b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"}
@@ -28,37 +28,54 @@ class BodyStream:
         self.length = length
 
 
-class PreparedHeaders(list[tuple[bytes, bytes]]):
-    """Headers of which the first `written` are checked and written already, as `block`.
+class PreparedHeaders:
+    """Headers that are checked and written ahead, for many requests, and a few lines for this one.
 
-    More may be appended; the first ones must stay. Raise ValueError as `HeadEncoder.encode` does.
+    Raise ValueError as `HeadEncoder.encode` does. Iterating gives all of them as pairs.
     """
 
-    __slots__ = ("block", "written")
+    __slots__ = ("_pairs", "block", "count", "host", "lines")
 
-    block: bytes
-    written: int
-
-    @classmethod
-    def of(cls, headers: Headers) -> "PreparedHeaders":
-        """Check and write these; none of them may be `Host`."""
+    def __init__(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        hosts = [value for name, value in headers if name.lower() == b"host"]
         for name, value in headers:
             _check_name(name)
-            if name.lower() == b"host":
-                raise ValueError("the host is not among what is prepared")
             if value.translate(None, _BREAKS) != value:
                 raise ValueError(f"the value of {name!r} holds CR, LF or NUL")
-        made = cls(headers)
-        made.block = b"".join(b"%b: %b\r\n" % pair for pair in headers)
-        made.written = len(made)
+        self._pairs = headers
+        self.host = hosts[0] if hosts else None
+        self.block = b"".join(
+            b"%b: %b\r\n" % pair for pair in headers if pair[0].lower() != b"host"
+        )
+        self.lines = b""
+        self.count = 0
+
+    def with_lines(self, lines: bytes, count: int) -> "PreparedHeaders":
+        """Return the same with these lines, so many, each with a break at its end.
+
+        Their names are not checked again: they must be tokens, and none that frames.
+        """
+        made: PreparedHeaders = PreparedHeaders.__new__(PreparedHeaders)
+        made._pairs, made.block, made.host = self._pairs, self.block, self.host
+        made.lines, made.count = lines, count
         return made
 
-    def and_more(self, *pairs: tuple[bytes, bytes]) -> "PreparedHeaders":
-        """Return a list of one's own with more headers at its end."""
-        made = PreparedHeaders(self)
-        made += pairs
-        made.block, made.written = self.block, self.written
-        return made
+    def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
+        yield from self._pairs
+        for line in self.lines.split(b"\r\n")[:-1]:
+            name, _, value = line.partition(b": ")
+            yield name, value
+
+    def write(self, method: bytes, path: bytes, framing: bytes, authority: bytes) -> bytes:
+        """Return the head as `HeadEncoder.encode` does."""
+        first = method + b" " + path + b" HTTP/1.1\r\nhost: " + (self.host or authority) + b"\r\n"
+        lines = 2 + self.count
+        if framing:
+            lines += 1
+            first += framing
+        first += self.lines
+        _check_head(first, lines, path, self)
+        return first + self.block + b"\r\n"
 
 
 class HeadEncoder:
@@ -81,14 +98,13 @@ class HeadEncoder:
         `Host` is added when the caller gave none. Raise ValueError on CR, LF, NUL anywhere, on
         white space in the path, on names that are no tokens, and on framing headers.
         """
-        block = b""
+        if method not in _METHODS and _TOKEN.fullmatch(method) is None:
+            raise ValueError(f"not a method: {method!r}")
         if isinstance(headers, PreparedHeaders):
-            block, headers = headers.block, headers[headers.written :]
+            return headers.write(method, path, framing, authority)
         names = [name for name, _ in headers]
         if not self._known.issuperset(names):
             self._check_names(names)
-        if method not in _METHODS and _TOKEN.fullmatch(method) is None:
-            raise ValueError(f"not a method: {method!r}")
         lines = len(names) + 1
         if framing:
             lines += 1
@@ -97,10 +113,8 @@ class HeadEncoder:
             lines += 1
         fields = b"\r\n".join(map(_pair, headers)) + b"\r\n" if names else b""
         head = b"".join((method, b" ", path, b" HTTP/1.1\r\n", framing, fields))
-        # Every line break that is there must be one of ours: two bytes for each line.
-        if len(head) - len(head.translate(None, _BREAKS)) != 2 * lines or path.split() != [path]:
-            _refuse(path, headers)
-        return b"".join((head, block, b"\r\n"))
+        _check_head(head, lines, path, headers)
+        return head + b"\r\n"
 
     def _check_names(self, names: list[bytes]) -> None:
         for name in names:
@@ -136,8 +150,13 @@ def framing_of(method: bytes, body: bytes | BodyStream | None) -> bytes:
     return b"content-length: %d\r\n" % length
 
 
-def _refuse(path: bytes, headers: Headers) -> NoReturn:
-    for name, value in headers:
-        if value.translate(None, _BREAKS) != value:
-            raise ValueError(f"the value of {name!r} holds CR, LF or NUL")
+def _check_head(head: bytes, lines: int, path: bytes, headers: Headers) -> None:
+    """Raise ValueError for a head with breaks that are not ours: two bytes for each line."""
+    if len(head) - len(head.translate(None, _BREAKS)) == 2 * lines and path.split() == [path]:
+        return
+    if path.translate(None, _BREAKS) == path and path.split() == [path]:
+        for name, value in headers:
+            if value.translate(None, _BREAKS) != value:
+                raise ValueError(f"the value of {name!r} holds CR, LF or NUL")
+        raise ValueError(f"not so many lines: {head!r}")
     raise ValueError(f"white space, NUL or nothing in the request target: {path!r}")

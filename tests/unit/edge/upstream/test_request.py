@@ -120,21 +120,29 @@ def test_framing(method: bytes, body: bytes | BodyStream | None, framing: bytes)
     assert framing_of(method, body) == framing
 
 
-def test_prepared_headers_go_out_after_the_new_ones() -> None:
-    """What was written once is not written again; the list itself stays as it was prepared."""
-    prepared = PreparedHeaders.of([(b"accept", b"*/*"), (b"x-name", b"caf\xc3\xa9")])
-    more = prepared.and_more((b"x-request-id", b"1"))
-    more.append((b"x-last", b"2"))
+def test_prepared_headers_go_out_after_the_new_lines() -> None:
+    """What was written once is not written again; what was prepared stays as it was."""
+    prepared = PreparedHeaders([(b"accept", b"*/*"), (b"x-name", b"caf\xc3\xa9")])
+    more = prepared.with_lines(b"x-request-id: 1\r\nx-last: 2: 3\r\n", 2)
 
-    assert list(more) == [*prepared, (b"x-request-id", b"1"), (b"x-last", b"2")]
-    assert len(prepared) == 2
+    assert list(more) == [*prepared, (b"x-request-id", b"1"), (b"x-last", b"2: 3")]
+    assert len(list(prepared)) == 2
     assert encoded(headers=more, framing=b"content-length: 0\r\n") == (
-        b"GET / HTTP/1.1\r\nhost: up:8000\r\ncontent-length: 0\r\nx-request-id: 1\r\nx-last: 2\r\n"
-        b"accept: */*\r\nx-name: caf\xc3\xa9\r\n\r\n"
+        b"GET / HTTP/1.1\r\nhost: up:8000\r\ncontent-length: 0\r\nx-request-id: 1\r\n"
+        b"x-last: 2: 3\r\naccept: */*\r\nx-name: caf\xc3\xa9\r\n\r\n"
     )
     assert encoded(headers=prepared) == (
         b"GET / HTTP/1.1\r\nhost: up:8000\r\naccept: */*\r\nx-name: caf\xc3\xa9\r\n\r\n"
     )
+
+
+def test_a_prepared_host_takes_the_place_of_the_targets() -> None:
+    """There is one Host, and it comes first."""
+    prepared = PreparedHeaders([(b"accept", b"*/*"), (b"host", b"a.example")])
+    assert encoded(headers=prepared) == (
+        b"GET / HTTP/1.1\r\nhost: a.example\r\naccept: */*\r\n\r\n"
+    )
+    assert (b"host", b"a.example") in list(prepared)
 
 
 @pytest.mark.parametrize(
@@ -144,14 +152,31 @@ def test_prepared_headers_go_out_after_the_new_ones() -> None:
         (b"x", b"a\0b"),
         (b"a\n", b"v"),
         (b"", b"v"),
-        (b"host", b"h"),
+        (b"host", b"h\r\nx: y"),
+        (b"HOST", b"h"),
         (b"Content-Length", b"5"),
     ],
 )
 def test_nothing_is_prepared_that_may_not_be_sent(pair: tuple[bytes, bytes]) -> None:
-    """The checks of a head hold for what is written ahead, and for what is added to it."""
-    with pytest.raises(ValueError, match=r"name|host|frames|holds"):
-        PreparedHeaders.of([pair])
-    if pair[0] != b"host":
-        with pytest.raises(ValueError, match=r"name|frames|holds"):
-            encoded(headers=PreparedHeaders.of([]).and_more(pair))
+    """The checks of a head hold for what is written ahead."""
+    with pytest.raises(ValueError, match=r"name|[hH]ost|frames|holds"):
+        PreparedHeaders([pair])
+
+
+@pytest.mark.parametrize(
+    "lines", [b"x-a: 1\r\nx-b: 2\r\n", b"x-a: 1\n\r\n", b"x-a: \0\r\n", b"x-a: 1", b"x-a: 1\r"]
+)
+def test_lines_that_are_more_or_less_than_they_say_are_refused(lines: bytes) -> None:
+    """One line is one line, whatever its value holds."""
+    with pytest.raises(ValueError, match=r"lines|holds"):
+        encoded(headers=PreparedHeaders([]).with_lines(lines, 1))
+
+
+def test_a_target_is_checked_before_prepared_headers() -> None:
+    """Neither a method nor a target can bring lines of its own."""
+    prepared = PreparedHeaders([])
+    for path in (b"/a b", b"/\r\nx: y", b"", b"/\0"):
+        with pytest.raises(ValueError, match="target"):
+            encoded(path=path, headers=prepared)
+    with pytest.raises(ValueError, match="method"):
+        encoded(b"GET\r\nx:", headers=prepared)
