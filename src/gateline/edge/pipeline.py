@@ -70,13 +70,14 @@ class Pipeline:
         self._own = own
         self._tracer = tracer
         self._heads = Heads()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> Exchange:
         """Answer one request and return what became of it.
 
         Returning without an end makes the server tear the connection.
         """
-        loop = asyncio.get_running_loop()
+        loop = self._loop or self._find_loop()
         clock = loop.time
         exchange = Exchange(scope, receive, send, clock(), self._heads.read(scope["headers"]))
         exchange.clock = clock
@@ -105,6 +106,11 @@ class Pipeline:
             self._in_flight.discard(exchange)
             self._recorder.record(exchange)
         return exchange
+
+    def _find_loop(self) -> asyncio.AbstractEventLoop:
+        """Return the one loop in which requests are taken: asking for it costs."""
+        self._loop = asyncio.get_running_loop()
+        return self._loop
 
     async def _run(self, exchange: Exchange, scope: Scope) -> None:
         if exchange.head.offered_id is not None:

@@ -107,6 +107,17 @@ OTHER_ROUTES: Final = "other"
 _MOST_ROUTES: Final = 500
 
 
+class _Finished:
+    """Requests of one kind: how long each took, and what was needed to have them answered."""
+
+    __slots__ = ("attempts", "durations", "waits")
+
+    def __init__(self) -> None:
+        self.durations: list[float] = []
+        self.attempts = 0
+        self.waits: list[float] = []
+
+
 class Recorder:
     """Counts finished exchanges and notes their access lines; `telemetry` is told of them too.
 
@@ -122,9 +133,7 @@ class Recorder:
         self._access_log = access_log
         self._telemetry = telemetry
         self._cache = cache
-        self._pending: dict[tuple[str, str, int, str], list[float]] = {}
-        self._attempts: dict[str, int] = {}
-        self._upstream: dict[str, list[float]] = {}
+        self._pending: dict[tuple[str, str, int, str], _Finished] = {}
         self._refused: dict[str, int] = {}
         self._cached: dict[str, int] = {}
         self._told: dict[str, int] = {}
@@ -143,13 +152,13 @@ class Recorder:
         if route not in self._routes:
             route = self._label(route)
         key = (exchange.method, route, status, exchange.service)
-        pending = self._pending.get(key)
-        if pending is None:
-            self._pending[key] = [seconds]
-        else:
-            pending.append(seconds)
+        finished = self._pending.get(key)
+        if finished is None:
+            finished = self._pending[key] = _Finished()
+        finished.durations.append(seconds)
         if exchange.attempts:
-            self._note_upstream(exchange)
+            finished.attempts += exchange.attempts
+            finished.waits.append(exchange.upstream_seconds)
         if exchange.cache:
             self._cached[exchange.cache] = self._cached.get(exchange.cache, 0) + 1
         if exchange.trace is not None:
@@ -159,29 +168,19 @@ class Recorder:
         if self._telemetry is not None:
             self._telemetry.note(exchange, seconds)
 
-    def _note_upstream(self, exchange: Exchange) -> None:
-        service = exchange.service
-        self._attempts[service] = self._attempts.get(service, 0) + exchange.attempts
-        durations = self._upstream.get(service)
-        if durations is None:
-            self._upstream[service] = [exchange.upstream_seconds]
-        else:
-            durations.append(exchange.upstream_seconds)
-
     def publish(self) -> None:
         """Hand on what has gathered: Prometheus gets one update a series, not one a request."""
         pending, self._pending = self._pending, {}
         if self._telemetry is not None:
-            self._telemetry.count(pending)
-        for (method, route, status, _), durations in pending.items():
+            self._telemetry.count({key: one.durations for key, one in pending.items()})
+        for (method, route, status, service), one in pending.items():
             verb = method if method in METHODS else "OTHER"
-            HTTP_REQUESTS.labels(_SERVICE, verb, route, str(status)).inc(len(durations))
-            HTTP_DURATION.labels(_SERVICE, verb, route).observe_all(durations)
-        upstream, self._upstream = self._upstream, {}
-        for service, durations in upstream.items():
-            UPSTREAM_DURATION.labels(service).observe_all(durations)
+            HTTP_REQUESTS.labels(_SERVICE, verb, route, str(status)).inc(len(one.durations))
+            HTTP_DURATION.labels(_SERVICE, verb, route).observe_all(one.durations)
+            if one.attempts:
+                ATTEMPTS.labels(service).inc(one.attempts)
+                UPSTREAM_DURATION.labels(service).observe_all(one.waits)
         for counter, counts in (
-            (ATTEMPTS, self._attempts),
             (REFUSALS, self._refused),
             (CACHED, self._cached),
         ):

@@ -276,17 +276,14 @@ class Connection(asyncio.Protocol):
             waiter.set_result(Response(parser.status, parser.headers, _joined(parser.chunks)))
         unfit = self._upload is not None or self._write_paused or self.leaving
         if wanted and parser.keep_alive and not parser.extra and not unfit:
-            self._rest()
+            seconds = self._pool.limits.idle_seconds
+            offered = parser.idle_seconds
+            if offered is not None:
+                seconds = min(seconds, offered - min(_IDLE_MARGIN, offered / 2))
+            self._timer.set(self._loop.time() + seconds)
+            self._pool.release(self)
         else:
             self.abort()
-
-    def _rest(self) -> None:
-        seconds = self._pool.limits.idle_seconds
-        offered = self._parser.idle_seconds
-        if offered is not None:
-            seconds = min(seconds, offered - min(_IDLE_MARGIN, offered / 2))
-        self._timer.set(self._loop.time() + seconds)
-        self._pool.release(self)
 
     def _advance(self) -> None:
         """Hand over a head whose body is still coming, or the next bytes of that body."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
+from collections.abc import Callable
 
 from gateline.edge.upstream.connection import Connection
 from gateline.edge.upstream.errors import PoolExhausted, UpstreamTimeout
@@ -22,7 +23,7 @@ class Http1Pool(Pool):
     connections go there and those to addresses that are gone end with their exchange.
     """
 
-    __slots__ = ("_closing", "_connections", "_drained", "_encoder", "_idle", "_line")
+    __slots__ = ("_clock", "_closing", "_connections", "_drained", "_encoder", "_idle", "_line")
 
     def __init__(
         self, target: Target, limits: Limits | None = None, *, look_up: Lookup = look_up
@@ -34,6 +35,7 @@ class Http1Pool(Pool):
         self._line: Line[Connection] = Line()
         self._drained: asyncio.Future[None] | None = None
         self._closing = False
+        self._clock: Callable[[], float] | None = None
 
     @property
     def open(self) -> int:
@@ -69,13 +71,16 @@ class Http1Pool(Pool):
         """Send one request over a connection that is nobody else's meanwhile."""
         framing = framing_of(method, body)
         head = self._encoder.encode(method, path, headers, framing, self.target.authority)
-        now = asyncio.get_running_loop().time()
+        clock = self._clock or self._find_clock()
+        now = clock()
         if deadline <= now:
             raise UpstreamTimeout("queue")
-        connection = self.take()
-        if connection is None:
+        if self._idle:
+            self.reused_total += 1
+            connection = self._idle.pop()
+        else:
             connection = await self.acquire(deadline, connect_timeout)
-            now = asyncio.get_running_loop().time()
+            now = clock()
         waiter = connection.start(
             head,
             body,
@@ -154,6 +159,11 @@ class Http1Pool(Pool):
             waiter.set_result(self._new(asyncio.get_running_loop()))
         elif self._drained is not None and not self._connections and not self._drained.done():
             self._drained.set_result(None)
+
+    def _find_clock(self) -> Callable[[], float]:
+        """Return the clock of the one loop that this pool is used in: asking for it costs."""
+        self._clock = asyncio.get_running_loop().time
+        return self._clock
 
     def _new(self, loop: asyncio.AbstractEventLoop) -> Connection:
         # It takes its place among the open ones before it is connected: nobody can overtake.
