@@ -9,6 +9,11 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 # coverage[toml], older ones look at the newest release before the locked one and refuse it for its hash.
 INSTALL := $(BIN)/python -m pip install --quiet --require-hashes --no-deps -r
 
+# pip compiles what it copies; our own modules stay where they are, and a platform is many processes
+# that would all compile them.
+COMPILE := $(BIN)/python -m compileall -q src
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help up test coverage check fmt bench docs lock wheel clean
 
@@ -65,11 +70,13 @@ $(VENV)/.local: requirements/local.txt pyproject.toml | $(BIN)/python
 	@[ -e $(VENV)/.dev ] && [ $(VENV)/.dev -nt requirements/dev.txt ] || \
 		$(INSTALL) requirements/local.txt
 	@$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps -e .
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
 	@$(INSTALL) requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps -e .
+	@$(COMPILE)
 	@touch $@ $(VENV)/.local
 
 $(VENV)/.bench: requirements/bench.txt $(VENV)/.dev

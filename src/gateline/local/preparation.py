@@ -4,6 +4,7 @@ Run as a child of `gateline up` (`python -m gateline.local.preparation`), so tha
 stays small: it reads one JSON object from standard input and prints one with what it did.
 """
 
+import gc
 import json
 import sys
 from collections.abc import Mapping
@@ -162,4 +163,5 @@ def _connection(url: str) -> "psycopg.Connection[Any]":
 
 
 if __name__ == "__main__":
+    gc.disable()  # it ends before its garbage would be much
     main()
