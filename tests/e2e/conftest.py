@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from browsing import PASSWORD, Visit, browser_program
+from browsing import ARGUMENTS, PASSWORD, Visit, browser_program
 from playwright.sync_api import Browser, sync_playwright
 from running_platform import RunningPlatform
 
@@ -17,26 +17,26 @@ Open = Callable[..., Visit]
 # of others could start none of their own.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Run the system's Chromium; a container has no room for its sandbox."""
+    """Run the system's Chromium."""
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=browser_program(), args=["--no-sandbox"]
-        )
+        chromium = playwright.chromium.launch(executable_path=browser_program(), args=[*ARGUMENTS])
         yield chromium
         chromium.close()
 
 
 @pytest.fixture(scope="session")
-def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the folder for screenshots: `GATELINE_SCREENSHOTS`, else a temporary one."""
+def screenshots() -> Path | None:
+    """Give the folder for screenshots, `GATELINE_SCREENSHOTS`; without one none are taken."""
     named = os.environ.get("GATELINE_SCREENSHOTS")
-    folder = Path(named) if named else tmp_path_factory.mktemp("screenshots")
+    if not named:
+        return None
+    folder = Path(named)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 @pytest.fixture
-def visit(platform: RunningPlatform, browser: Browser, screenshots: Path) -> Iterator[Open]:
+def visit(platform: RunningPlatform, browser: Browser, screenshots: Path | None) -> Iterator[Open]:
     """Give a function that opens a browser, as a sample account when a kind is named.
 
     Whatever goes wrong in one of them fails the test at its end.

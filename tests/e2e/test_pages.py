@@ -43,7 +43,7 @@ def test_reference(visit: Open) -> None:
     page.locator("#post-api-orders").get_by_text("shipping_address.zip").first.wait_for()
     one.inspect("reference")
     one.see("/docs/api")
-    page.screenshot(path=one.screenshots / "somebody-reference-whole.png")
+    one.picture("reference-whole")
 
 
 def test_every_page_of_the_manual(visit: Open) -> None:

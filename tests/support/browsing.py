@@ -17,6 +17,17 @@ SIZES: Final = (DESK, PHONE)
 SCHEMES: Final = ("light", "dark")
 PASSWORD: Final = "correct horse battery"
 
+# No sandbox: a container has no room for one. The suggestions below the address bar are a page of
+# their own, which each window would load: half of what a visit costs. Of several lists the browser
+# heeds the last, so what playwright does without for pages is in it again.
+ARGUMENTS: Final = (
+    "--no-sandbox",
+    "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,AimEnabled,LensOverlay,MediaRouter,"
+    "HttpsUpgrades,HttpsFirstBalancedModeAutoEnable,PaintHolding,ThirdPartyStoragePartitioning,"
+    "AvoidCorsURLLoaderRestartOnRedirect,AvoidUnnecessaryBeforeUnloadCheckSync,"
+    "DestroyProfileOnBrowserClose,OptimizationHints,NetworkTimeServiceQuerying,PreconnectToSearch",
+)
+
 _AXE: Final = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text()
 _RUN_AXE: Final = """async rules => {
   const only = rules.length ? {runOnly: {type: "rule", values: rules}} : {};
@@ -40,18 +51,21 @@ def browser_program() -> str:
 
 @dataclass
 class Visit:
-    """One person's browser. `refusals` are the statuses that a test expects on the way."""
+    """One person's browser. `refusals` are the statuses that a test expects on the way.
+
+    `screenshots` is the folder for pictures of what was looked at; None: nobody wants any.
+    """
 
     context: BrowserContext
     page: Page
-    screenshots: Path
+    screenshots: Path | None
     name: str = "somebody"
     refusals: set[int] = field(default_factory=set)
     troubles: list[str] = field(default_factory=list)
 
     @classmethod
     def begin(
-        cls, browser: Browser, url: str, screenshots: Path, *, scripts: bool = True
+        cls, browser: Browser, url: str, screenshots: Path | None, *, scripts: bool = True
     ) -> "Visit":
         """Open a browser with no session, listening for everything that goes wrong."""
         context = browser.new_context(
@@ -116,9 +130,14 @@ class Visit:
                 whole.add(width)
                 found += [f"{look}: {text}" for text in self.page.evaluate(_RUN_AXE, rules)]
                 if pictures:
-                    file = f"{self.name}-{name}-{width}-{scheme}.png"
-                    self.page.screenshot(path=self.screenshots / file, full_page=True)
+                    self.picture(f"{name}-{width}-{scheme}", full_page=True)
         assert not found, "\n".join(found)
+
+    def picture(self, name: str, *, full_page: bool = False) -> None:
+        """Take a picture of the page, if anybody wants one."""
+        if self.screenshots is not None:
+            file = self.screenshots / f"{self.name}-{name}.png"
+            self.page.screenshot(path=file, full_page=full_page)
 
     def end(self) -> None:
         """Close the browser and fail for everything that went wrong."""
