@@ -17,9 +17,9 @@ FIRST, SECOND, THIRD = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 
 
 @contextlib.asynccontextmanager
-async def listening(*addresses: str) -> AsyncIterator[int]:
-    """Listen at one port of several addresses of this machine."""
-    sockets = [socket.create_server((addresses[0], 0))]
+async def listening(*addresses: str, port: int = 0) -> AsyncIterator[int]:
+    """Listen at one port of several addresses of this machine; 0: at a free one."""
+    sockets = [socket.create_server((addresses[0], port))]
     port = int(sockets[0].getsockname()[1])
     sockets += [socket.create_server((address, port)) for address in addresses[1:]]
     servers = [await asyncio.start_server(_close, sock=one) for one in sockets]
@@ -27,6 +27,16 @@ async def listening(*addresses: str) -> AsyncIterator[int]:
     for server in servers:
         server.close()
         await server.wait_closed()
+
+
+@contextlib.asynccontextmanager
+async def refusing_and_listening(refusing: str, address: str) -> AsyncIterator[int]:
+    """Listen at a port of one address and keep everybody else from listening at the other's."""
+    with socket.socket() as taken:
+        taken.bind((refusing, 0))
+        port = int(taken.getsockname()[1])
+        async with listening(address, port=port):
+            yield port
 
 
 async def _close(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -88,7 +98,7 @@ def test_an_address_that_refuses_is_skipped(run: Run) -> None:
     """The next address is tried in the same breath, and the one that refused is asked last."""
 
     async def scenario() -> None:
-        async with listening(SECOND) as port:
+        async with refusing_and_listening(FIRST, SECOND) as port:
             made = dialer(port, FIRST, SECOND)
             assert [await dial(made) for _ in range(4)] == [SECOND] * 4
             made.close()
