@@ -23,14 +23,13 @@ help: ## List the targets
 up: $(VENV)/.local ## Start the whole platform on this machine (ARGS="--port 9000")
 	@exec $(BIN)/gateline up $(ARGS)
 
-# Unit tests share nothing, so three run at a time (some only wait); of the others, which start whole
-# platforms, two. These begin with what takes longest (tests/conftest.py), not with what has most tests.
+# Three at a time, as some only wait, beginning with what takes longest and not with what has most
+# tests; tests/conftest.py says what that is, and which files stay together.
 test: $(VENV)/.dev ## Run every test (ARGS="tests/unit -k limits" for some)
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
-	$(BIN)/python -m pytest tests/unit -q -n 3 --dist loadfile
-	$(BIN)/python -m pytest tests/contract tests/e2e tests/faults -n 2 --dist loadfile --no-loadscope-reorder --durations=10
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder --durations=10
 endif
 
 coverage: $(VENV)/.dev ## Run the unit tests and tell which lines and branches they reach

@@ -5,10 +5,12 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 from running_platform import RunningPlatform, start_platform
+from xdist.scheduler import LoadFileScheduling
 
 from gateline.local.engines import Postgres, Valkey, running
 
@@ -23,27 +25,74 @@ _ROOMY = {
     "LOGIN_RATE_LIMIT": "10000/minute",
 }
 
+# Files that share what is costly to start: the platform of the session, or one that is hurt.
+_TOGETHER = {
+    "contract": (
+        "contract/test_clinic.py",
+        "contract/test_document_0.py",
+        "contract/test_document_1.py",
+        "contract/test_document_2.py",
+        "contract/test_document_3.py",
+        "contract/test_document_4_admin.py",
+        "contract/test_document_4_live.py",
+        "contract/test_document_4_retail.py",
+        "contract/test_documents_in_code.py",
+        "contract/test_every_printed_request.py",
+        "contract/test_own_service.py",
+        "contract/test_settings_at_work.py",
+    ),
+    "pages": (
+        "e2e/test_control_room.py",
+        "e2e/test_forms.py",
+        "e2e/test_pages.py",
+        "faults/test_pages_degrade.py",
+    ),
+    "kills": ("faults/test_kills_under_load.py", "faults/test_supervisor.py"),
+}
+_GROUPS = {file: group for group, files in _TOGETHER.items() for file in files}
+
 # Longest first: what is begun last is what one worker is left with while the others are done.
 _LONG = (
-    "test_schemathesis",
-    "test_supervisor",
-    "test_pages",
-    "test_containers",
-    "test_outbox",
-    "test_control_room",
-    "test_kills_under_load",
-    "test_document_2",
-    "test_readme",
-    "test_forms",
-    "test_settings_at_work",
+    "pages",
+    "kills",
+    "faults/test_edge_reload.py",  # no platform: three that start at once are slow to come up
+    "contract",
+    "e2e/test_schemathesis.py",
+    "faults/test_outbox.py",
+    "faults/test_containers.py",
+    "e2e/test_readme.py",
+    "unit/edge/sockets/test_plain.py",
+    "unit/local/test_rolling.py",
+    "unit/auth/test_routes_accounts.py",
 )
-_RANKS = {name: rank for rank, name in enumerate(_LONG)}
+_RANKS = {group: rank for rank, group in enumerate(_LONG)}
+
+
+class Together(LoadFileScheduling):  # type: ignore[misc] # xdist has no types
+    """Gives each file to one worker, and all files of a group."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group(nodeid.partition("::")[0].removeprefix("tests/"))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together | None:
+    """Keep together what shares something, where files are kept together."""
+    return Together(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files that take longest first; the others stay in their random order."""
-    items.sort(key=lambda item: _RANKS.get(item.path.stem, len(_LONG)))
+    """Put the groups that take longest first; the others stay in their random order."""
+    items.sort(key=lambda item: _RANKS.get(_group_of(item), len(_LONG)))
+
+
+def _group_of(item: pytest.Item) -> str:
+    return _group(item.path.relative_to(Path(__file__).parent).as_posix())
+
+
+def _group(file: str) -> str:
+    """Return the group of a file, given below `tests`; a file alone is one."""
+    return _GROUPS.get(file, file)
 
 
 @pytest.fixture(autouse=True)

@@ -4,9 +4,11 @@ The image's own command runs everything; beside it, on the same engines, run the
 Compose file, which are those of the Kubernetes manifests too. All in production.
 """
 
+import contextlib
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import tempfile
 import time
@@ -96,14 +98,23 @@ def shelf() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def engines(postgres: Postgres, valkey: Valkey) -> dict[str, str]:
-    """Give the addresses of PostgreSQL and Valkey, opened for the containers' user."""
-    for folder in (postgres.sockets, valkey.socket.parent):
-        folder.chmod(0o711)
-        for place in filter(Path.is_socket, folder.iterdir()):
-            place.chmod(0o777)
+def engines(postgres: Postgres, valkey: Valkey) -> Iterator[dict[str, str]]:
+    """Give the addresses of PostgreSQL and Valkey, opened for the containers' user meanwhile."""
     database = postgres.create_database("gateline_containers")
-    return {"DATABASE_URL": database, "REDIS_URL": valkey.url()}
+    with contextlib.ExitStack() as opened:
+        for folder in (postgres.sockets, valkey.socket.parent):
+            opened.enter_context(_mode(folder, 0o711))
+            for place in filter(Path.is_socket, folder.iterdir()):
+                opened.enter_context(_mode(place, 0o777))
+        yield {"DATABASE_URL": database, "REDIS_URL": valkey.url(1)}
+
+
+@contextlib.contextmanager
+def _mode(path: Path, mode: int) -> Iterator[None]:
+    before = stat.S_IMODE(path.stat().st_mode)
+    path.chmod(mode)
+    yield
+    path.chmod(before)
 
 
 @pytest.fixture(scope="module")

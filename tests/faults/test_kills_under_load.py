@@ -1,36 +1,29 @@
 """Every child is killed in turn while people work: what was acknowledged is there afterwards."""
 
 import os
-import shutil
 import signal
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Self
 
 import pytest
 import requests
-from running_platform import RunningPlatform, children_of, start_platform
+from running_platform import RunningPlatform, children_of
+from tests.faults.conftest import MORTAL_PASSWORD as PASSWORD
 
 CHILDREN = ("postgres", "valkey", "auth", "clinic", "retail", "api", "jobs", "web", "edge")
-PASSWORD = "one-password-for-all-of-them"
 BACK_SECONDS = 40.0
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kills are looked up in /proc")
 
 
-@pytest.fixture(scope="module")
-def busy_platform() -> Iterator[RunningPlatform]:
-    """Run a platform whose limits let a few clients work without a pause."""
-    folder = Path(tempfile.mkdtemp(prefix="gateline-kills-"))
-    settings = {"GATELINE_SAMPLE_PASSWORD": PASSWORD, "RATE_LIMIT_DEFAULT": "100000/minute"}
-    platform = start_platform(folder, environment=settings)
-    yield platform
-    platform.stop()
-    shutil.rmtree(folder, ignore_errors=True)
+@pytest.fixture
+def busy_platform(mortal_platform: RunningPlatform) -> RunningPlatform:
+    """Give a platform whose limits let a few clients work without a pause, in good health."""
+    _eventually(lambda: _is_healthy(mortal_platform.url))
+    return mortal_platform
 
 
 class Workers:
@@ -108,9 +101,10 @@ def test_nothing_acknowledged_is_lost(busy_platform: RunningPlatform) -> None:
             before = len(workers.promised)
             _eventually(lambda enough=before + 5: len(workers.promised) >= enough)  # type: ignore[misc]
             victim = _child(busy_platform, child)
+            begin = len(busy_platform.output)
             os.kill(victim, signal.SIGKILL)
             died = f"{child} has died (killed by SIGKILL)"
-            _eventually(lambda died=died: died in busy_platform.output)  # type: ignore[misc]
+            _eventually(lambda died=died, begin=begin: died in busy_platform.output[begin:])  # type: ignore[misc]
             _eventually(lambda: _is_healthy(busy_platform.url))
     sys.stdout.write(f"{len(workers.promised)} writes promised, {workers.refused} refusals\n")
     told = [line for line in busy_platform.output.splitlines() if " 500 " in line or "rror" in line]

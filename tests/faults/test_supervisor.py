@@ -20,13 +20,11 @@ from running_platform import (
     processes_of,
     start_platform,
 )
+from tests.faults.conftest import MORTAL_PASSWORD as PASSWORD
 
 BACK_SECONDS = 20.0
 GONE_SECONDS = 10.0
 SECOND_START_SECONDS = 8.0
-PASSWORD = "one-password-for-all-of-them"  # not a secret: the data folder ends with the test
-
-_SETTINGS = {"GATELINE_SAMPLE_PASSWORD": PASSWORD, "LOGIN_RATE_LIMIT": "1000/minute"}
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kills are looked up in /proc")
 
@@ -40,20 +38,10 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def patient_platform(_module_platform: RunningPlatform) -> RunningPlatform:
+def patient_platform(mortal_platform: RunningPlatform) -> RunningPlatform:
     """Give a platform that may be hurt, healed from what the test before did to it."""
-    _eventually(lambda: _own_name(_module_platform.url) != "")
-    return _module_platform
-
-
-@pytest.fixture(scope="module")
-def _module_platform() -> Iterator[RunningPlatform]:
-    """Run one platform for all the tests of this module."""
-    path = Path(tempfile.mkdtemp(prefix="gateline-faults-"))
-    platform = start_platform(path, environment=_SETTINGS)
-    yield platform
-    platform.stop()
-    shutil.rmtree(path, ignore_errors=True)
+    _eventually(lambda: _own_name(mortal_platform.url) != "")
+    return mortal_platform
 
 
 def test_a_killed_server_takes_its_workers_along(patient_platform: RunningPlatform) -> None:
