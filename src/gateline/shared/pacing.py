@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from typing import Final, TypeVar
 
-_WORK_SECONDS: Final = 0.0003
-_REST_SECONDS: Final = 0.001
+_WORK_SECONDS: Final = 0.0002
+_REST_SECONDS: Final = 0.0015
 
 _Item = TypeVar("_Item")
 
