@@ -79,6 +79,15 @@ def session_commands(people: People) -> int:
     return sum(calls for name, calls in people.commands().items() if name in SESSION_COMMANDS)
 
 
+def lookups(people: People) -> int:
+    """Return how many commands were called that look up a session.
+
+    EVALSHA does not: now and then the edge leases a part of a limit by it.
+    """
+    told = SESSION_COMMANDS - {"evalsha"}
+    return sum(calls for name, calls in people.commands().items() if name in told)
+
+
 def test_steady_state_needs_no_command_per_request(
     edge: RunningEdge, services: ScriptedServices, people: People
 ) -> None:
@@ -198,10 +207,10 @@ def test_losing_only_the_feed_means_bypass_then_trust(
     shaky_edge.wait_for_line("session memory is on", after=mark)
     assert feeds(members) != [feed]
     assert shaky_edge.get(LIST, token=person.token).status == 200
-    before = session_commands(members)
+    before = lookups(members)
     for _ in range(20):
         assert shaky_edge.get(LIST, token=person.token).status == 200
-    assert session_commands(members) == before
+    assert lookups(members) == before
 
 
 def test_what_is_revoked_while_the_feed_is_down_stays_revoked(
