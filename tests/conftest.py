@@ -1,5 +1,6 @@
 """Fixtures that every test may use: real engines, one of each per session."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -84,6 +85,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together | N
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the groups that take longest first; the others stay in their random order."""
     items.sort(key=lambda item: _RANKS.get(_group_of(item), len(_LONG)))
+
+
+def pytest_collection_finish() -> None:
+    """Search for no garbage among the thousands of tests and their modules: they are to stay."""
+    gc.collect()
+    gc.freeze()
 
 
 def _group_of(item: pytest.Item) -> str:
