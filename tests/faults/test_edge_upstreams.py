@@ -113,7 +113,9 @@ def test_beyond_its_concurrency_a_service_is_not_asked(
         for _ in range(20):
             assert sum(target.in_flight for target in targets.all) <= 10
             time.sleep(0.01)
-        refused = edge.get("/shop/things")
+        # One may come just when a place in the line is free.
+        asked = (edge.get("/shop/things") for _ in range(20))
+        refused = next(answer for answer in asked if answer.status != 200)
     assert load.statuses().keys() == {200, 503}
     assert (refused.status, refused.reason) == (503, "overloaded")
     assert refused.values(b"retry-after") == [b"5"]
