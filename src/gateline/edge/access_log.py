@@ -19,12 +19,15 @@ from gateline.policy.identity import Identity
 _NAME: Final = "gateline.edge.access"
 _FLUSH_SECONDS: Final = 0.1
 _MOST_LINES: Final = 20_000
-_MOST_TEMPLATES: Final = 1024
+_MOST_PARTS: Final = 1024
 _TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _log = logging.getLogger(__name__)
 
 _Usual = tuple[str, int, str | None, str, str, int, str, str | None]
 """Method, status, route, service, target, attempts, cache and reason: many lines share them."""
+
+_Parts = tuple[str, ...]
+"""What stands before, between and after what is new in a line."""
 
 
 class AccessLog:
@@ -42,7 +45,9 @@ class AccessLog:
         self._clock = clock
         self._second = 0
         self._stamp = ""
-        self._templates: dict[_Usual, str] = {}
+        self._line = _json_line if as_json else _text_line
+        self._parts_of = _json_parts if as_json else _text_parts
+        self._parts: dict[_Usual, _Parts] = {}
         self._lines: list[str] = []
         self.lost = 0
 
@@ -67,19 +72,17 @@ class AccessLog:
             exchange.cache,
             None if reason is None else reason.code,
         )
-        template = self._templates.get(usual)
-        if template is None:
-            template = self._learn(usual)
-        values = _json_values if self._as_json else _text_values
-        self._lines.append(template % values(self._stamp, now - second, exchange, seconds))
+        parts = self._parts.get(usual)
+        if parts is None:
+            parts = self._learn(usual)
+        self._lines.append(self._line(parts, self._stamp, now - second, exchange, seconds))
 
-    def _learn(self, usual: "_Usual") -> str:
-        """Return the template for lines that have this in common, and remember it."""
-        if len(self._templates) >= _MOST_TEMPLATES:
-            self._templates.clear()
-        template = (_json_template if self._as_json else _text_template)(*usual)
-        self._templates[usual] = template
-        return template
+    def _learn(self, usual: "_Usual") -> "_Parts":
+        """Return what lines with this in common are made of, and remember it."""
+        if len(self._parts) >= _MOST_PARTS:
+            self._parts.clear()
+        parts = self._parts[usual] = self._parts_of(*usual)
+        return parts
 
     def flush(self) -> None:
         """Write what has gathered."""
@@ -110,7 +113,7 @@ def _json_second(second: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
 
 
-def _text_template(
+def _text_parts(
     method: str,
     status: int,
     route: str | None,
@@ -119,38 +122,37 @@ def _text_template(
     attempts: int,
     cache: str,
     reason: str | None,
+) -> _Parts:
+    return (
+        f" - {_NAME} - INFO - ",
+        f" {_safe(method)} ",
+        f" {status} ",
+        f"ms route={route or '-'} service={service or '-'} target={target or '-'}"
+        f" attempts={attempts} upstream=",
+        "ms own=",
+        f"ms cache={cache or '-'} in=",
+        " out=",
+        " user=",
+        f" reason={reason or '-'} request_id=",
+    )
+
+
+def _text_line(
+    parts: _Parts, stamp: str, fraction: float, exchange: Exchange, seconds: float
 ) -> str:
-    start = f" - {_NAME} - INFO - "
-    told = f" route={route or '-'} service={service or '-'} target={target or '-'}"
-    return (
-        f"%s,%03d{start}%s {_literal(_safe(method))} %s {status} %.1fms{_literal(told)}"
-        f" attempts={attempts} upstream=%.1fms own=%.1fms cache={cache or '-'} in=%d out=%d"
-        f" user=%s reason={reason or '-'} request_id=%s trace_id=%s\n"
-    )
-
-
-def _text_values(
-    stamp: str, fraction: float, exchange: Exchange, seconds: float
-) -> tuple[object, ...]:
+    name, verb, status, served, own, cache, out, user, reason = parts
+    waited = exchange.upstream_seconds
     identity = exchange.identity
-    upstream = exchange.upstream_seconds
     return (
-        stamp,
-        int(fraction * 1000),
-        exchange.client,
-        _safe(exchange.path),
-        seconds * 1000,
-        upstream * 1000,
-        exchange.own_seconds(seconds) * 1000,
-        exchange.received_bytes,
-        exchange.sent_bytes,
-        "-" if identity is None else _user(identity),
-        exchange.request_id,
-        exchange.trace_id or _told_trace_id(exchange) or "-",
+        f"{stamp},{int(fraction * 1000):03d}{name}{exchange.client}{verb}{_safe(exchange.path)}"
+        f"{status}{seconds * 1000:.1f}{served}{waited * 1000:.1f}"
+        f"{own}{exchange.own_seconds(seconds) * 1000:.1f}{cache}{exchange.received_bytes}"
+        f"{out}{exchange.sent_bytes}{user}{'-' if identity is None else _user(identity)}"
+        f"{reason}{exchange.request_id} trace_id={exchange.trace_id or _told_trace_id(exchange) or '-'}\n"
     )
 
 
-def _json_template(
+def _json_parts(
     method: str,
     status: int,
     route: str | None,
@@ -159,51 +161,49 @@ def _json_template(
     attempts: int,
     cache: str,
     reason: str | None,
-) -> str:
-    verb = _literal(_quoted(method))
-    told = (
-        f',"route":{_or_null(route)},"upstream":{_or_null(service)}'
-        f',"target":{_or_null(target)},"attempts":{attempts}'
-    )
+) -> _Parts:
+    verb = _quoted(method)
     return (
-        f'{{"timestamp":"%s.%06dZ","logger":"{_NAME}","level":"info","service":"edge"'
-        f',"message":"{verb[1:-1]} %s {status}","client":%s,"method":{verb},"path":"%s"'
-        f',"status":{status},"duration_ms":%.3f{_literal(told)},"upstream_ms":%.3f'
-        f',"own_ms":%.3f,"cache":{_or_null(cache)},"bytes_in":%d,"bytes_out":%d,"user_id":%s'
-        f',"reason":{_or_null(reason)},"request_id":%s,"trace_id":%s}}\n'
+        f'Z","logger":"{_NAME}","level":"info","service":"edge","message":"{verb[1:-1]} ',
+        f' {status}","client":',
+        f',"method":{verb},"path":"',
+        f'","status":{status},"duration_ms":',
+        f',"route":{_or_null(route)},"upstream":{_or_null(service)},"target":{_or_null(target)}'
+        f',"attempts":{attempts},"upstream_ms":',
+        ',"own_ms":',
+        f',"cache":{_or_null(cache)},"bytes_in":',
+        ',"bytes_out":',
+        ',"user_id":',
+        f',"reason":{_or_null(reason)},"request_id":',
     )
 
 
-def _json_values(
-    stamp: str, fraction: float, exchange: Exchange, seconds: float
-) -> tuple[object, ...]:
-    identity = exchange.identity
-    upstream = exchange.upstream_seconds
+def _json_line(
+    parts: _Parts, stamp: str, fraction: float, exchange: Exchange, seconds: float
+) -> str:
+    name, client, verb, status, served, own, cache, out, user, reason = parts
     path = _quoted(exchange.path)[1:-1]
+    waited = exchange.upstream_seconds
+    ours = seconds - waited - exchange.client_seconds
+    identity = exchange.identity
+    trace = exchange.trace_id or _told_trace_id(exchange)
+    # Ids are quoted as they are: only those are taken of which every character is harmless.
     return (
-        stamp,
-        int(fraction * 1_000_000),
-        path,
-        _quoted(exchange.client),
-        path,
-        seconds * 1000,
-        upstream * 1000,
-        exchange.own_seconds(seconds) * 1000,
-        exchange.received_bytes,
-        exchange.sent_bytes,
-        "null" if identity is None else _user_json(identity),
-        _quoted(exchange.request_id),
-        _or_null(exchange.trace_id or _told_trace_id(exchange)),
+        f'{{"timestamp":"{stamp}.{int(fraction * 1_000_000):06d}{name}{path}'
+        f"{client}{_quoted(exchange.client)}{verb}{path}{status}{seconds * 1000:.3f}"
+        f"{served}{waited * 1000:.3f}{own}{ours * 1000 if ours > 0.0 else 0.0:.3f}"
+        f"{cache}{exchange.received_bytes}{out}{exchange.sent_bytes}"
+        f"{user}{'null' if identity is None else _user_json(identity)}"
+        f'{reason}"{exchange.request_id}","trace_id":{_string(trace)}}}\n'
     )
+
+
+def _string(text: str | None) -> str:
+    return f'"{text}"' if text else "null"
 
 
 def _or_null(text: str | None) -> str:
     return _quoted(text) if text else "null"
-
-
-def _literal(text: str) -> str:
-    """Return text as it stands in a template."""
-    return text.replace("%", "%%")
 
 
 def _user(identity: Identity) -> str:

@@ -141,7 +141,8 @@ class Pipeline:
         if limits is not None and (waiting := limits.take_unknown(exchange, route)) is not None:
             await waiting
         if route.auth != "none":
-            await self._identify(exchange, route)
+            if (waiting := self._identify(exchange, route)) is not None:
+                await waiting
             self._allow(exchange, route)
         if limits is not None and (waiting := limits.take(exchange, route)) is not None:
             await waiting
@@ -150,26 +151,48 @@ class Pipeline:
             raise Refused(NO_ROUTE)
         await self._answer(exchange, route, destination)
 
-    async def _identify(self, exchange: Exchange, route: Route) -> None:
+    def _identify(self, exchange: Exchange, route: Route) -> Awaitable[None] | None:
+        """Learn who asks, at once (None) or when awaited; raises Refused, now or then."""
         if route.accept != _SESSION:
-            credentials = exchange.gateway.credentials
-            if credentials is not None and await credentials.identify(exchange, route):
-                return
-            if "session" not in route.accept:
-                return
+            return self._identify_otherwise(exchange, route)
+        return self._identify_by_session(exchange, route)
+
+    async def _identify_otherwise(self, exchange: Exchange, route: Route) -> None:
+        """Look for what else the route accepts first."""
+        credentials = exchange.gateway.credentials
+        if credentials is not None and await credentials.identify(exchange, route):
+            return
+        if "session" in route.accept:
+            waiting = self._identify_by_session(exchange, route)
+            if waiting is not None:
+                await waiting
+
+    def _identify_by_session(self, exchange: Exchange, route: Route) -> Awaitable[None] | None:
         token, from_cookie = self._credentials(exchange)
         if token is None:
-            return
-        now = exchange.clock()
-        known = self._sessions.recall(token, now) or await self._sessions.ask(token)
-        identity = known.cookie_identity if from_cookie else known.identity
+            return None
+        known = self._sessions.recall(token, exchange.clock())
+        if known is None:
+            return self._ask_who(exchange, route, token, from_cookie)
+        self._know(exchange, route, known, token if from_cookie else None)
+        return None
+
+    async def _ask_who(
+        self, exchange: Exchange, route: Route, token: str, from_cookie: bool
+    ) -> None:
+        known = await self._sessions.ask(token)
+        self._know(exchange, route, known, token if from_cookie else None)
+
+    def _know(
+        self, exchange: Exchange, route: Route, known: Known, cookie_token: str | None
+    ) -> None:
+        identity = known.identity if cookie_token is None else known.cookie_identity
         if identity is None:
             self._no_identity(known, route)
             return
         exchange.identity = identity
         exchange.identity_headers = known.headers
-        if from_cookie:
-            exchange.cookie_token = token
+        exchange.cookie_token = cookie_token
 
     @staticmethod
     def _no_identity(known: Known, route: Route) -> None:

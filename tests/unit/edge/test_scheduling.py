@@ -32,7 +32,7 @@ def test_the_threads_of_the_server_wait(edge: RunningEdge) -> None:
     def waits() -> bool:
         return policies(worker).get("tokio-rt-worker") == {os.SCHED_BATCH}
 
-    wait_until(waits, 5.0)
+    assert wait_until(waits, seconds=5.0)
     assert os.sched_getscheduler(worker) == os.SCHED_OTHER
 
 
