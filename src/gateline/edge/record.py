@@ -1,6 +1,7 @@
 """The last phase, which always runs: figures for Prometheus and the access line."""
 
 import os
+from array import array
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
@@ -98,7 +99,7 @@ OPEN_FILES: Final = Gauge(
     multiprocess_mode="livesum",
 )
 LINES_LOST: Final = Counter(
-    "gateline_edge_access_lines_lost_total", "Access lines that could not be written in time."
+    "gateline_edge_access_lines_lost_total", "Access lines that could not be written."
 )
 
 OTHER_ROUTES: Final = "other"
@@ -113,9 +114,9 @@ class _Finished:
     __slots__ = ("attempts", "durations", "waits")
 
     def __init__(self) -> None:
-        self.durations: list[float] = []
+        self.durations = array("d")
         self.attempts = 0
-        self.waits: list[float] = []
+        self.waits = array("d")
 
 
 class Recorder:

@@ -189,13 +189,38 @@ def test_lines_are_written_together() -> None:
     assert (page.writes, page.text.count("\n")) == (1, 3)
 
 
-def test_a_writer_that_is_stuck_costs_bounded_memory() -> None:
-    """Beyond a bound lines are counted as lost instead of gathered."""
-    log = AccessLog(Page().write, as_json=False)
-    exchange = full()
-    for _ in range(20_005):
-        log.add(exchange, 0.001)
-    assert log.lost == 5
+def test_many_lines_do_not_wait_for_the_flush() -> None:
+    """What gathers is bounded, and stays small enough for the processor's cache."""
+    page = Page()
+    log = AccessLog(page.write, as_json=False)
+    for _ in range(100):
+        log.add(full(), 0.001)
+    assert page.text.count("\n") == 96
+    assert page.writes == 2
+
+
+def test_what_cannot_be_written_is_counted(caplog: pytest.LogCaptureFixture) -> None:
+    """A full disk is told once while it lasts, its lines are counted, and nothing gathers."""
+    room = False
+    page = Page()
+
+    def write(lines: str) -> None:
+        if not room:
+            raise OSError("no space left")
+        page.write(lines)
+
+    log = AccessLog(write, as_json=False)
+    for _ in range(100):
+        log.add(full(), 0.001)
+    assert log.lost == 96
+    room = True
+    log.flush()
+    assert (log.lost, page.text.count("\n")) == (96, 4)
+    room = False
+    log.add(full(), 0.001)
+    log.flush()
+    assert log.lost == 97
+    assert caplog.text.count("no space left") == 2
 
 
 def test_the_writer_goes_on_after_a_failure_and_flushes_at_its_end() -> None:
