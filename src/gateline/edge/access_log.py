@@ -149,12 +149,13 @@ def _text_line(
     name, verb, status, served, own, cache, out, user, reason = parts
     waited = exchange.upstream_seconds
     identity = exchange.identity
+    trace = exchange.trace_id or _told_trace_id(exchange) or "-"
     return (
         f"{stamp},{int(fraction * 1000):03d}{name}{exchange.client}{verb}{_safe(exchange.path)}"
         f"{status}{seconds * 1000:.1f}{served}{waited * 1000:.1f}"
         f"{own}{exchange.own_seconds(seconds) * 1000:.1f}{cache}{exchange.received_bytes}"
         f"{out}{exchange.sent_bytes}{user}{'-' if identity is None else _user(identity)}"
-        f"{reason}{exchange.request_id} trace_id={exchange.trace_id or _told_trace_id(exchange) or '-'}\n"
+        f"{reason}{exchange.request_id} trace_id={trace}\n"
     )
 
 

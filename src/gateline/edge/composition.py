@@ -16,6 +16,7 @@ from gateline.edge.exchange import Exchange
 from gateline.edge.forwarding import Forwarder
 from gateline.edge.gateway import Compiled, Gateway, Lasting, build, compile_plan
 from gateline.edge.health import Asked, Health
+from gateline.edge.identification import Identification
 from gateline.edge.inflight import InFlight
 from gateline.edge.invalidation import InvalidationFeed
 from gateline.edge.limits import LimitKeeper, ValkeyStore
@@ -136,7 +137,7 @@ def compose(
 
     pipeline = Pipeline(
         gateway,
-        sessions=sessions,
+        people=Identification(sessions),
         forwarder=Forwarder(
             client,
             renewer=renewer,

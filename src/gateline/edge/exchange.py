@@ -184,8 +184,11 @@ class Exchange:
         self.watcher: asyncio.Future[None] | None = None
         self.cancelled_for: type[Exception] | None = None
 
-    def name_itself(self) -> None:
-        """Make up an id for the request, and one for its span: one draw is enough for both."""
+    def take_name(self) -> None:
+        """Take the client's id for the request, or make one up, and one for its span with it."""
+        if self.head.offered_id is not None:
+            self.request_id = self.head.offered_id
+            return
         made = f"{_bits(192) | 1:048x}"
         self.request_id = made[:32]
         self.span_id = made[32:]

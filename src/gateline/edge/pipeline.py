@@ -20,10 +20,10 @@ from gateline.edge.door import (
 from gateline.edge.exchange import AnswerBroken, ClientGone, Exchange, Receive, Refused, Scope, Send
 from gateline.edge.forwarding import Forwarder
 from gateline.edge.gateway import Gateway
-from gateline.edge.heads import MOST_TOKEN_BYTES, Heads
+from gateline.edge.heads import Heads
+from gateline.edge.identification import Identification
 from gateline.edge.inflight import ClientTooSlow, InFlight, WorkerEnds
 from gateline.edge.record import Recorder
-from gateline.edge.sessions import Known, SessionMemory
 from gateline.edge.tracing import Tracer
 from gateline.policy.identity import refuse_role
 from gateline.policy.reasons import (
@@ -32,15 +32,11 @@ from gateline.policy.reasons import (
     INTERNAL_ERROR,
     NO_ROUTE,
     REQUEST_TIMEOUT,
-    TOKEN_INVALID,
-    Reason,
 )
 from gateline.policy.routes import Destination, Route
-from gateline.shared.cookies import session_cookie_name
 
 OwnAnswer = Callable[[Exchange], Awaitable[None]]
 
-_SESSION: Final = frozenset({"session"})
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _log = logging.getLogger(__name__)
 
@@ -55,7 +51,7 @@ class Pipeline:
         self,
         gateway: Gateway,
         *,
-        sessions: SessionMemory,
+        people: Identification,
         forwarder: Forwarder,
         recorder: Recorder,
         in_flight: InFlight,
@@ -63,7 +59,7 @@ class Pipeline:
         tracer: Tracer | None = None,
     ) -> None:
         self.gateway = gateway
-        self._sessions = sessions
+        self._people = people
         self._forwarder = forwarder
         self._recorder = recorder
         self._in_flight = in_flight
@@ -113,10 +109,7 @@ class Pipeline:
         return self._loop
 
     async def _run(self, exchange: Exchange, scope: Scope) -> None:
-        if exchange.head.offered_id is not None:
-            exchange.request_id = exchange.head.offered_id
-        else:
-            exchange.name_itself()
+        exchange.take_name()
         gateway = exchange.gateway
         door = gateway.door
         admit(exchange, scope, door)
@@ -141,7 +134,7 @@ class Pipeline:
         if limits is not None and (waiting := limits.take_unknown(exchange, route)) is not None:
             await waiting
         if route.auth != "none":
-            if (waiting := self._identify(exchange, route)) is not None:
+            if (waiting := self._people.identify(exchange, route)) is not None:
                 await waiting
             self._allow(exchange, route)
         if limits is not None and (waiting := limits.take(exchange, route)) is not None:
@@ -150,78 +143,6 @@ class Pipeline:
         if destination is None:
             raise Refused(NO_ROUTE)
         await self._answer(exchange, route, destination)
-
-    def _identify(self, exchange: Exchange, route: Route) -> Awaitable[None] | None:
-        """Learn who asks, at once (None) or when awaited; raises Refused, now or then."""
-        if route.accept != _SESSION:
-            return self._identify_otherwise(exchange, route)
-        return self._identify_by_session(exchange, route)
-
-    async def _identify_otherwise(self, exchange: Exchange, route: Route) -> None:
-        """Look for what else the route accepts first."""
-        credentials = exchange.gateway.credentials
-        if credentials is not None and await credentials.identify(exchange, route):
-            return
-        if "session" in route.accept:
-            waiting = self._identify_by_session(exchange, route)
-            if waiting is not None:
-                await waiting
-
-    def _identify_by_session(self, exchange: Exchange, route: Route) -> Awaitable[None] | None:
-        token, from_cookie = self._credentials(exchange)
-        if token is None:
-            return None
-        known = self._sessions.recall(token, exchange.clock())
-        if known is None:
-            return self._ask_who(exchange, route, token, from_cookie)
-        self._know(exchange, route, known, token if from_cookie else None)
-        return None
-
-    async def _ask_who(
-        self, exchange: Exchange, route: Route, token: str, from_cookie: bool
-    ) -> None:
-        known = await self._sessions.ask(token)
-        self._know(exchange, route, known, token if from_cookie else None)
-
-    def _know(
-        self, exchange: Exchange, route: Route, known: Known, cookie_token: str | None
-    ) -> None:
-        identity = known.identity if cookie_token is None else known.cookie_identity
-        if identity is None:
-            self._no_identity(known, route)
-            return
-        exchange.identity = identity
-        exchange.identity_headers = known.headers
-        exchange.cookie_token = cookie_token
-
-    @staticmethod
-    def _no_identity(known: Known, route: Route) -> None:
-        """Refuse a token that is not believed, but for a page that anybody may see."""
-        reason: Reason = known.reason or INTERNAL_ERROR
-        if route.auth == "session" or reason.status >= 500:
-            raise Refused(reason)
-
-    @staticmethod
-    def _credentials(exchange: Exchange) -> tuple[str | None, bool]:
-        """Return the token and whether a cookie brought it; a bearer token goes first."""
-        bearer = exchange.head.bearer
-        if bearer is not None:
-            return bearer, False
-        fields = exchange.fields
-        authorization = fields.get(b"authorization")
-        if authorization is not None:
-            if authorization[:7].lower() != b"bearer ":
-                return None, False
-            return _text(authorization[7:].strip()), False
-        if b"cookie" not in fields:
-            return None, False
-        name = session_cookie_name(exchange.scheme == "https").encode() + b"="
-        for key, value in exchange.headers:
-            if key == b"cookie":
-                for pair in value.split(b";"):
-                    if pair.lstrip().startswith(name):
-                        return _text(pair.strip()[len(name) :].strip(b'"')), True
-        return None, False
 
     def _allow(self, exchange: Exchange, route: Route) -> None:
         reason = refuse_role(exchange.identity, required=route.auth == "session", roles=route.roles)
@@ -269,12 +190,3 @@ class Pipeline:
 
 def _is_admin(exchange: Exchange) -> bool:
     return exchange.identity is not None and exchange.identity.user_type == "admin"
-
-
-def _text(token: bytes) -> str | None:
-    """Return a token as text; what cannot be one is refused here, before anybody looks at it."""
-    if not token:
-        return None
-    if len(token) > MOST_TOKEN_BYTES or not token.isascii():
-        raise Refused(TOKEN_INVALID)
-    return token.decode("ascii")

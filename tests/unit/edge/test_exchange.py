@@ -53,7 +53,7 @@ def test_a_request_that_nobody_named_names_its_trace() -> None:
     made = set()
     for _ in range(3):
         exchange = exchange_for(Answered())
-        exchange.name_itself()
+        exchange.take_name()
         trace = exchange.traceparent()
         assert re.fullmatch(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-00", trace)
         assert trace[3:35] == exchange.request_id == exchange.trace_id
