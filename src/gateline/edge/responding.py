@@ -11,11 +11,18 @@ from typing import TYPE_CHECKING, Final
 from gateline.edge import answers
 from gateline.edge.compressing import encoder_for
 from gateline.edge.exchange import AnswerBroken, Exchange
-from gateline.edge.shaping import count_encoded, encode_piece, encode_whole, shape
+from gateline.edge.shaping import (
+    count_encoded,
+    encode_piece,
+    encode_whole,
+    shape,
+    without_limit_fields,
+)
 from gateline.edge.upstream import Response, UpstreamError
 from gateline.policy.cache_control import first, is_unchanged
 from gateline.policy.caching import without_body
-from gateline.policy.headers import Headers, forward_response_headers
+from gateline.policy.headers import FROM_RESPONSE, Headers, forward_response_headers
+from gateline.policy.rate_limit_fields import NAMES as LIMIT_FIELDS
 from gateline.policy.reasons import REASONS
 from gateline.shared.cookies import SESSION_COOKIE_STARTS
 
@@ -24,6 +31,7 @@ if TYPE_CHECKING:
 
 _TAKE_SECONDS: Final = 60.0
 _COOKIE_WAIT_SECONDS: Final = 1.0
+_FROM_LIMITED: Final = FROM_RESPONSE | LIMIT_FIELDS
 _EMPTY_STATUS: Final = (204, 304)
 _SHARED: Final = (b"public", b"s-maxage")
 
@@ -35,7 +43,10 @@ def respond(exchange: Exchange, response: Response) -> Awaitable[None]:
     """
     if exchange.filling is not None:
         return _respond_and_keep(exchange, response, exchange.filling)
-    return _respond(exchange, response, forward_response_headers(response.headers))
+    route = exchange.route
+    limited = route is not None and route.limits
+    unwanted = _FROM_LIMITED if limited else FROM_RESPONSE
+    return _respond(exchange, response, forward_response_headers(response.headers, unwanted))
 
 
 async def add_renewed_cookie(
@@ -51,10 +62,11 @@ async def add_renewed_cookie(
 
 
 def _respond(exchange: Exchange, response: Response, headers: Headers) -> Awaitable[None]:
+    """Return what answers with these headers, in which no service speaks of our limits."""
     coding = None
     route = exchange.route
     if exchange.speaks_cors or (
-        route is not None and (route.limits or route.compress or route.response_headers is not None)
+        route is not None and (route.compress or route.response_headers is not None)
     ):
         headers, coding = shape(exchange, response.status, headers, _length(exchange, response))
     if exchange.method == "HEAD" or response.status in _EMPTY_STATUS:
@@ -86,7 +98,7 @@ async def _respond_and_keep(exchange: Exchange, response: Response, filling: "As
     if _is_known(exchange, response.status, headers):
         await _respond_unchanged(exchange, filling, response, headers)
         return
-    await _respond(exchange, response, headers)
+    await _respond(exchange, response, without_limit_fields(exchange.route, headers))
 
 
 async def send_stored(exchange: Exchange, stored: "Stored", age: float) -> None:

@@ -19,6 +19,7 @@ from gateline.policy.compression import (
 )
 from gateline.policy.headers import Headers, change
 from gateline.policy.rate_limit_fields import NAMES as LIMIT_FIELDS
+from gateline.policy.routes import Route
 
 _AT_ONCE_BYTES: Final = 64 * 1024
 _CORS: Final = b"access-control-"
@@ -37,13 +38,19 @@ def shape(
     route = exchange.route
     if route is None:
         return headers, None
-    if route.limits:
-        headers = [pair for pair in headers if pair[0] not in LIMIT_FIELDS]
+    headers = without_limit_fields(route, headers)
     if route.response_headers is not None:
         headers = change(headers, route.response_headers)
     if not route.compress:
         return headers, None
     return _compress(exchange, status, headers, length)
+
+
+def without_limit_fields(route: Route | None, headers: Headers) -> Headers:
+    """Return the headers without what a service says of limits, where the edge says it itself."""
+    if route is None or not route.limits:
+        return headers
+    return [pair for pair in headers if pair[0] not in LIMIT_FIELDS]
 
 
 def _compress(

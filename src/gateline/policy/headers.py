@@ -71,7 +71,9 @@ def change(headers: Headers, changes: HeaderChanges) -> Headers:
 
 
 _FROM_REQUEST: Final = HOP_BY_HOP | SPOOFABLE | {b"expect", b"content-length", b"host"}
-_FROM_RESPONSE: Final = HOP_BY_HOP | OWN_MARKS | {b"content-length"}
+FROM_RESPONSE: Final = HOP_BY_HOP | OWN_MARKS | {b"content-length"}
+"""What is left out of every answer."""
+
 _HARMLESS_OPTIONS: Final = frozenset({b"", b"close", b"keep-alive"})
 
 
@@ -110,10 +112,13 @@ def _is_disguised(name: bytes) -> bool:
     return b"_" in name and name.replace(b"_", b"-") in SPOOFABLE
 
 
-def forward_response_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+def forward_response_headers(
+    headers: Iterable[tuple[bytes, bytes]], unwanted: frozenset[bytes] = FROM_RESPONSE
+) -> Headers:
     """Return an upstream's headers as they may go to the client, in order, names in lower case.
 
-    Content-Length is left out: whoever answers knows the length of what it sends.
+    Content-Length is left out: whoever answers knows the length of what it sends. `unwanted` are
+    the names that are left out, at least those of `FROM_RESPONSE`.
     """
     kept: Headers = []
     options: frozenset[bytes] = frozenset()
@@ -121,6 +126,6 @@ def forward_response_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
         lowered = name.lower()
         if lowered == b"connection":
             options |= connection_options(value)
-        elif lowered not in _FROM_RESPONSE:
+        elif lowered not in unwanted:
             kept.append((lowered, value))
     return [pair for pair in kept if pair[0] not in options] if options else kept
