@@ -4,6 +4,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import procrastinate
@@ -150,7 +151,7 @@ def test_what_is_refused_is_given_up_and_all_else_is_not(api: Any) -> None:
     assert decide(asyncio.CancelledError(), 5).retry_at is None
 
 
-def test_a_worker_needs_to_know_where_auth_is(database_url: str) -> None:
+def test_a_worker_needs_to_know_where_auth_is(database_url: str, tmp_path: Path) -> None:
     """Both missing settings are named at once."""
     values: dict[str, Any] = {
         "flask_env": "testing",
@@ -158,7 +159,7 @@ def test_a_worker_needs_to_know_where_auth_is(database_url: str) -> None:
         "database_url": database_url,
     }
     with pytest.raises(ConfigError) as caught:
-        Settings.load({}, service="jobs", **values)
+        Settings.load({}, folder=tmp_path, service="jobs", **values)
     assert all(name in str(caught.value) for name in ("JWT_SERVICE_URL", "SERVICE_KEY"))
 
 

@@ -6,19 +6,27 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from gateline.auth.models import AuditEvent, Session, User
 from gateline.shared.app import parts
-from gateline.shared.database import db
+from gateline.shared.database import db, transaction_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from flask import Flask
     from tests.unit.auth.conftest import LoggedIn, MovableClock, Person
 
 ADMIN = "/api/auth/admin"
 NEW_PASSWORD = "a password of some length"
+
+
+@pytest.fixture
+def no_sessions(app: Flask) -> None:
+    """Forget the sessions of other tests: what began under a clock moved ahead stays the newest."""
+    with transaction_context():
+        db.session.execute(delete(Session))
 
 
 @pytest.fixture
@@ -315,6 +323,7 @@ def test_ending_ones_own_sessions_keeps_the_one_that_asks(
     assert (is_alive(admin), is_alive(elsewhere)) == (True, False)
 
 
+@pytest.mark.usefixtures("no_sessions")
 def test_sessions_come_in_pages(
     ask: Callable[..., Any], admin: LoggedIn, log_in: Callable[..., LoggedIn]
 ) -> None:
