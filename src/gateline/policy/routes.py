@@ -140,6 +140,8 @@ class Match:
 
 _NO_FIELDS: Final[Mapping[bytes, bytes]] = MappingProxyType({})
 _NOTHING: Final = Match(None)
+_MOST_REMEMBERED: Final = 4096
+_REMEMBERED_LENGTH: Final = 256
 _BY_PATH: Final[Mapping[str, str]] = MappingProxyType({})
 """Stands for parameters that have to be read from each path."""
 
@@ -161,17 +163,21 @@ class RouteTable:
     then a literal segment over a parameter over a subtree, then more conditions on headers over
     fewer, then one that names methods over one that takes all, then the earlier one.
     Raises ValueError when two routes claim the very same requests.
+
+    Answers of late are remembered, a bounded number of them, unless headers decide too.
     """
 
     def __init__(self, routes: Iterable[Route]) -> None:
         known: list[Route] = []
         self._hosts: dict[str, _Node] = {}
         self._any = _Node()
+        self._recent: dict[tuple[str, str, str], Match] = {}
         for route in routes:
             known.append(route)
             for host in route.hosts or ("",):
                 self._insert(self._hosts.setdefault(host, _Node()) if host else self._any, route)
         self.routes = tuple(known)
+        self._remembers = not any(route.headers for route in known)
 
     def match(
         self, method: str, host: str, path: str, fields: Mapping[bytes, bytes] = _NO_FIELDS
@@ -181,6 +187,18 @@ class RouteTable:
         `host` is without port and in lower case, `path` canonical, `fields` the headers by names in
         lower case.
         """
+        asked = (method, host, path)
+        known = self._recent.get(asked)
+        if known is not None:
+            return known
+        found = self._look_up(method, host, path, fields)
+        if self._remembers and found.route is not None and len(path) <= _REMEMBERED_LENGTH:
+            if len(self._recent) >= _MOST_REMEMBERED:
+                self._recent.clear()
+            self._recent[asked] = found
+        return found
+
+    def _look_up(self, method: str, host: str, path: str, fields: Mapping[bytes, bytes]) -> Match:
         segments = path.split("/")
         if segments[-1] == "":
             segments.pop()

@@ -3,7 +3,7 @@
 import pytest
 
 from gateline.policy.identity import Identity
-from gateline.policy.routes import Destination, Route, RouteTable
+from gateline.policy.routes import Destination, HeaderMatch, Route, RouteTable
 
 WEB = Destination("web")
 
@@ -93,6 +93,49 @@ def test_nothing() -> None:
 def test_parameters() -> None:
     """Parameters are read from their segments."""
     assert TABLE.match("GET", "h", "/api/v1/doctors/7/records/1").params == {"id": "7"}
+
+
+def test_what_was_answered_before_is_answered_alike() -> None:
+    """An answer that is remembered belongs to one method, one host and one path."""
+    table = RouteTable(TABLE.routes)
+    asked = [
+        (method, host, path)
+        for method in ("GET", "POST", "DELETE")
+        for host in ("example.com", "admin.example.com", "a.tenants.example.com")
+        for path in (
+            "/only",
+            "/api/v1/doctors/7",
+            "/api/v1/doctors/8",
+            "/tenant/x",
+            "/" + "x" * 300,
+        )
+    ]
+    fresh = [RouteTable(TABLE.routes).match(*one) for one in asked]
+    assert [table.match(*one) for one in asked] == fresh
+    assert [table.match(*one) for one in reversed(asked)] == fresh[::-1]
+
+
+def test_more_than_is_remembered_is_answered_too() -> None:
+    """The memory is bounded; who asks for ever new paths gets the same answers."""
+    table = RouteTable(TABLE.routes)
+    for number in range(10_000):
+        match = table.match("GET", "h", f"/api/v1/doctors/{number}")
+        assert match.params == {"id": str(number)}
+    assert table.match("GET", "h", "/api/v1/doctors/3").params == {"id": "3"}
+
+
+def test_where_headers_decide_nothing_is_remembered() -> None:
+    """The same path with other headers may be another route's."""
+    table = RouteTable(
+        [
+            _route("all", "/a"),
+            Route("beta", "/a", WEB, headers=(HeaderMatch(b"x-version", b"2"),)),
+        ]
+    )
+    for fields, name in [({}, "all"), ({b"x-version": b"2"}, "beta"), ({}, "all")] * 2:
+        route = table.match("GET", "h", "/a", fields).route
+        assert route is not None
+        assert route.name == name
 
 
 def test_two_claims_are_refused() -> None:

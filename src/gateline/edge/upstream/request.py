@@ -44,9 +44,8 @@ class PreparedHeaders:
                 raise ValueError(f"the value of {name!r} holds CR, LF or NUL")
         self._pairs = headers
         self.host = hosts[0] if hosts else None
-        self.block = b"".join(
-            b"%b: %b\r\n" % pair for pair in headers if pair[0].lower() != b"host"
-        )
+        lines = [b"%b: %b\r\n" % pair for pair in headers if pair[0].lower() != b"host"]
+        self.block = b"".join((*lines, b"\r\n"))
         self.lines = b""
         self.count = 0
 
@@ -75,7 +74,7 @@ class PreparedHeaders:
             first += framing
         first += self.lines
         _check_head(first, lines, path, self)
-        return first + self.block + b"\r\n"
+        return first + self.block
 
 
 class HeadEncoder:
