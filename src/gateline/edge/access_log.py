@@ -81,7 +81,7 @@ class AccessLog:
         """Return what lines with this in common are made of, and remember it."""
         if len(self._parts) >= _MOST_PARTS:
             self._parts.clear()
-        parts = self._parts[usual] = self._parts_of(*usual)
+        parts = self._parts[usual] = self._parts_of(usual)
         return parts
 
     def flush(self) -> None:
@@ -119,16 +119,8 @@ def _json_second(second: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
 
 
-def _text_parts(
-    method: str,
-    status: int,
-    route: str | None,
-    service: str,
-    target: str,
-    attempts: int,
-    cache: str,
-    reason: str | None,
-) -> _Parts:
+def _text_parts(usual: _Usual) -> _Parts:
+    method, status, route, service, target, attempts, cache, reason = usual
     return (
         f" - {_NAME} - INFO - ",
         f" {_safe(method)} ",
@@ -159,16 +151,8 @@ def _text_line(
     )
 
 
-def _json_parts(
-    method: str,
-    status: int,
-    route: str | None,
-    service: str,
-    target: str,
-    attempts: int,
-    cache: str,
-    reason: str | None,
-) -> _Parts:
+def _json_parts(usual: _Usual) -> _Parts:
+    method, status, route, service, target, attempts, cache, reason = usual
     verb = _quoted(method)
     return (
         f'Z","logger":"{_NAME}","level":"info","service":"edge","message":"{verb[1:-1]} ',
