@@ -107,6 +107,9 @@ class LogsQuery(Schema):
     q: str = Field("", max_length=200, description="Part of a message or path.")
     request_id: str = Field("", max_length=128)
     since: Timestamp | None = None
+    after: str | None = Field(
+        None, max_length=64, description="The `id` of an entry: only what arrived later."
+    )
     cursor: str | None = Field(None, max_length=64)
     limit: int = Field(100, ge=1, le=500)
 

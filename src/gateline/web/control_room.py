@@ -93,7 +93,7 @@ def read_logs(query: LogsQuery) -> LogsOut:
         request_id=query.request_id,
         since=query.since.timestamp() if query.since else None,
     )
-    page = _telemetry().logs(wanted, limit=query.limit, cursor=query.cursor)
+    page = _telemetry().logs(wanted, limit=query.limit, cursor=query.cursor, after=query.after)
     return LogsOut(items=page.items, next_cursor=page.next_cursor)
 
 

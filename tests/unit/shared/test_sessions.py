@@ -84,7 +84,7 @@ def test_a_token_at_its_end_is_not_stored(
 ) -> None:
     """A token that is over leaves nothing behind."""
     assert not store.put("jwt-1", make(expires_at=int(clock())))
-    assert kv.dbsize() == 0
+    assert not kv.exists(user_key(7), session_key("jwt-1"))
 
 
 def test_use_renews(kv: redis.Redis, store: SessionStore, make: Callable[..., Session]) -> None:
@@ -229,7 +229,7 @@ def test_a_following_token_needs_the_one_before(
     store.drop_user(7)
 
     assert not store.put("jwt-3", make(), follows="jwt-2")
-    assert kv.dbsize() == 0
+    assert not kv.exists(user_key(7), *map(session_key, ("jwt-1", "jwt-2", "jwt-3")))
 
 
 def test_the_index_lives_as_long_as_its_longest_token(

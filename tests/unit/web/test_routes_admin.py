@@ -344,7 +344,8 @@ def test_logs_are_read_from_all_processes(admin: FlaskClient, here: Parts) -> No
 
 
 @pytest.mark.parametrize(
-    "query", ["level=loud", "limit=0", "limit=501", "since=once", "cursor=x", "colour=red"]
+    "query",
+    ["level=loud", "limit=0", "limit=501", "since=once", "cursor=x", "after=x", "colour=red"],
 )
 def test_wrong_log_filters_are_refused(admin: FlaskClient, query: str) -> None:
     """A filter that means nothing is 400 and says which."""

@@ -16,7 +16,7 @@ from gateline.shared.telemetry.keys import ENTRY, LOGS, SECONDS, minute_key
 
 _BATCH: Final = 1000
 _MOST_MINUTES: Final = 24 * 60
-_CURSOR: Final = re.compile(r"[0-9]{1,15}-[0-9]{1,19}")
+_PLACE: Final = re.compile(r"[0-9]{1,15}-[0-9]{1,19}")
 
 Rows = Iterable[tuple[str, Mapping[str, str]]]
 
@@ -56,15 +56,23 @@ class Telemetry:
         return traffic_events(cast("Rows", rows))
 
     def logs(
-        self, query: LogQuery | None = None, *, limit: int = 100, cursor: str | None = None
+        self,
+        query: LogQuery | None = None,
+        *,
+        limit: int = 100,
+        cursor: str | None = None,
+        after: str | None = None,
     ) -> LogPage:
         """Return up to `limit` entries that the query takes, newest first.
 
-        An entry has its `id` in the stream too. Raises ValidationFailed for a malformed cursor.
+        An entry has its `id` in the stream too. Those `after` one arrived later, whatever the
+        moment they tell of: each process hands its entries in when it can. Raises ValidationFailed
+        for a malformed `cursor` or `after`.
         """
         query = query or LogQuery()
         start = "-" if query.since is None else str(max(0, int(query.since * 1000)))
-        end = _before(cursor)
+        start = _beyond("after", after, start)
+        end = _beyond("cursor", cursor, "+")
         found: list[Entry] = []
         while True:
             rows = cast("list[Any]", self._kv.xrevrange(LOGS, end, start, count=_BATCH))
@@ -84,12 +92,13 @@ def traffic_events(rows: Rows) -> list[Entry]:
     return [event for _, event in _entries(rows)][::-1]
 
 
-def _before(cursor: str | None) -> str:
-    if cursor is None:
-        return "+"
-    if not _CURSOR.fullmatch(cursor):
-        raise ValidationFailed(fields={"cursor": ["is not one that was given out"]})
-    return f"({cursor}"
+def _beyond(field: str, place: str | None, otherwise: str) -> str:
+    """Return the end of a range of the stream that leaves out what is at `place`."""
+    if place is None:
+        return otherwise
+    if not _PLACE.fullmatch(place):
+        raise ValidationFailed(fields={field: ["is not one that was given out"]})
+    return f"({place}"
 
 
 def _entries(rows: Rows) -> Iterable[tuple[str, Entry]]:

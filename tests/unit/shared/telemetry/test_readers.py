@@ -69,6 +69,18 @@ def test_a_full_page_at_the_very_end_has_no_next(kv: redis.Redis, telemetry: Tel
     assert telemetry.logs(limit=2).next_cursor is not None
 
 
+def test_what_arrives_later_is_told_by_arrival(kv: redis.Redis, telemetry: Telemetry) -> None:
+    """A process that hands an older entry in late is not missed by who follows."""
+    write(kv, [entry(1), entry(2, at=iso(NOW + 5))])
+    newest = telemetry.logs().items[0]["id"]
+    assert telemetry.logs(after=newest).items == []
+    write(kv, [entry(3, at=iso(NOW - 5), service="api"), entry(4)])
+    found = telemetry.logs(after=newest)
+    assert [item["message"] for item in found.items] == ["number 4", "number 3"]
+    only = telemetry.logs(LogQuery(service="api"), after=newest)
+    assert [item["message"] for item in only.items] == ["number 3"]
+
+
 def test_rubbish_in_the_stream_is_passed_over(kv: redis.Redis, telemetry: Telemetry) -> None:
     """What others wrote there does not hide what is ours."""
     kv.xadd(LOGS, {"other": "field"})
@@ -83,6 +95,8 @@ def test_a_cursor_of_ones_own_making_is_refused(telemetry: Telemetry, cursor: st
     """A cursor that was not given out is a validation error, not one of the store."""
     with pytest.raises(ValidationFailed):
         telemetry.logs(cursor=cursor)
+    with pytest.raises(ValidationFailed):
+        telemetry.logs(after=cursor)
 
 
 def test_minutes_of_several_edges_are_one(kv: redis.Redis, telemetry: Telemetry) -> None:

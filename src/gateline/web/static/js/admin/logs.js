@@ -17,7 +17,6 @@ const follow = find("follow");
 let newest = null;
 let cursor = null;
 let turn = 0;
-const seen = new Set();
 
 function following() {
   return follow.getAttribute("aria-pressed") === "true";
@@ -28,7 +27,6 @@ function query() {
 }
 
 function row(entry) {
-  seen.add(entry.id);
   const id = entry.request_id;
   return h(
     "li",
@@ -60,9 +58,8 @@ async function load() {
     const page = await get("/logs", query());
     if (mine !== turn) return;
     trouble(null);
-    seen.clear();
     list.replaceChildren(...page.items.map(row));
-    newest = page.items[0]?.at ?? null;
+    newest = page.items[0]?.id ?? null;
     place(page.next_cursor);
   } catch (error) {
     if (mine === turn) trouble(error);
@@ -89,7 +86,8 @@ async function loadOlder() {
   }
 }
 
-// Only what came since the newest entry is asked for; entries of that very moment come again.
+// Only what arrived after the newest entry is asked for. By arrival and not by time: each process
+// hands its entries in when it can, so one that was written earlier may come later.
 async function loadNewer() {
   if (document.hidden || shown() !== "logs" || !following()) return;
   if (newest === null) {
@@ -98,16 +96,15 @@ async function loadNewer() {
   }
   const mine = turn;
   try {
-    const page = await get("/logs", { ...query(), since: newest });
+    const page = await get("/logs", { ...query(), after: newest });
     if (mine !== turn) return;
     trouble(null);
-    const fresh = page.items.filter((entry) => !seen.has(entry.id));
-    if (page.next_cursor !== null && fresh.length === page.items.length) {
+    if (page.next_cursor !== null) {
       await load(); // more came than fits a page: start again rather than leave a hole
       return;
     }
-    list.prepend(...fresh.map(row));
-    newest = page.items[0]?.at ?? newest;
+    list.prepend(...page.items.map(row));
+    newest = page.items[0]?.id ?? newest;
     trim();
   } catch (error) {
     if (mine === turn) trouble(error);
