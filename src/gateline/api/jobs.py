@@ -4,7 +4,7 @@ Every message is delivered at least once, those of one account in their order: p
 a message out only when the one before it with the same lock is done. A message that auth stumbles
 over is tried for ever, ever less often; one that it refuses for good stays in the table, `failed`.
 A worker that dies leaves messages in hand behind; the others notice its missing heartbeat and put
-them back.
+them back. So does one that could not note down what became of a message: it ends its shift.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import logging
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 import procrastinate
 import psycopg
@@ -118,32 +118,67 @@ async def _ended(shift: "asyncio.Task[None]") -> None:
 
 
 async def _work_a_shift(url: str, delivery: Delivery, timing: Timing, drain: float) -> None:
-    app = queue_app(url, delivery)
+    """Deliver until PostgreSQL is away, raising what told so."""
+    connector = _connector(url)
+    app = _queue_app(connector, delivery)
     async with app.open_async():
-        rescuing = asyncio.create_task(_rescue(app, timing))
+        works = [
+            asyncio.ensure_future(
+                app.run_worker_async(
+                    queues=[QUEUE],
+                    concurrency=BULK_LIMIT,
+                    delete_jobs="successful",
+                    install_signal_handlers=False,
+                    fetch_job_polling_interval=timing.poll,
+                    shutdown_graceful_timeout=max(0.0, drain - 0.5),
+                    update_heartbeat_interval=timing.heartbeat,
+                    stalled_worker_timeout=timing.dead_after,
+                )
+            ),
+            asyncio.ensure_future(_rescue(app, timing)),
+            connector.outage,
+        ]
         try:
-            await app.run_worker_async(
-                queues=[QUEUE],
-                concurrency=BULK_LIMIT,
-                delete_jobs="successful",
-                install_signal_handlers=False,
-                fetch_job_polling_interval=timing.poll,
-                shutdown_graceful_timeout=max(0.0, drain - 0.5),
-                update_heartbeat_interval=timing.heartbeat,
-                stalled_worker_timeout=timing.dead_after,
-            )
+            done, _ = await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            rescuing.cancel()
+            for work in works:
+                work.cancel()
+            await asyncio.gather(*works, return_exceptions=True)
+        for work in done:
+            work.result()
 
 
-def queue_app(url: str, delivery: Delivery) -> procrastinate.App:
-    """Return procrastinate on our schema, with the task that hands messages to `delivery`."""
+class _Connector(procrastinate.PsycopgConnector):
+    """Tells by `outage` of the first command that failed, which procrastinate would only log.
+
+    What it should have noted, mostly that a message is done, is missing then: while the worker
+    lives, neither that message nor any later one of its account would be given out again.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.outage: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    async def execute_query_async(self, query: LiteralString, **arguments: Any) -> None:
+        """Run a command that returns nothing."""
+        try:
+            await super().execute_query_async(query, **arguments)
+        except ConnectorException as error:
+            if not self.outage.done():
+                self.outage.set_exception(error)
+            raise
+
+
+def _connector(url: str) -> _Connector:
+    """Return connections to our schema."""
     options = connect_args(name="gateline jobs", connect_timeout=5, statement_timeout=30)
     options["options"] = f"{options['options']} -c search_path={SCHEMA}"
     plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    connector = procrastinate.PsycopgConnector(
-        conninfo=plain, kwargs=options, min_size=1, max_size=4, timeout=5.0
-    )
+    return _Connector(conninfo=plain, kwargs=options, min_size=1, max_size=4, timeout=5.0)
+
+
+def _queue_app(connector: _Connector, delivery: Delivery) -> procrastinate.App:
+    """Return procrastinate with the task that hands messages to `delivery`."""
     app = procrastinate.App(connector=connector)
 
     @app.task(name=SYNC_USER, queue=QUEUE, retry=Persistence())

@@ -29,9 +29,12 @@ class Auth:
         self.taken: list[Any] = []
         self.away = False
         self.asked = threading.Event()
+        self.on_first: Callable[[], None] | None = None
 
     def __call__(self, users: Sequence[Any]) -> list[dict[str, Any]]:
         """Take a bulk call."""
+        if self.on_first is not None and not self.asked.is_set():
+            self.on_first()
         self.asked.set()
         if self.away:
             raise AuthUnavailable
@@ -132,6 +135,40 @@ def test_an_outage_of_the_database_is_outlived(api: Any, database_url: str) -> N
 
     work(database_url, auth, cut_then_change)
     assert (later[0], "Bea") in auth.taken
+
+
+def test_a_message_that_could_not_be_noted_as_done_goes_out_again(
+    api: Any, database_url: str
+) -> None:
+    """It holds up later ones of its account no longer than until the worker begins anew."""
+    caller = api.log_in()
+    auth = Auth()
+    assert caller("PATCH", "/api/users/me", json={"name": "Ann"}).status_code == 200
+    later: list[int] = []
+
+    def cut_while_it_is_noted() -> bool:
+        if not later and auth.taken:
+            noting = (
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'active'"
+                " AND application_name = 'gateline jobs' AND query LIKE '%finish_job%'"
+            )
+            if not api.execute(sa.text(noting)):
+                return False
+            holder.rollback()
+            response = caller("PATCH", "/api/users/me", json={"name": "Bea"})
+            later.append(response.status_code)
+        return bool(later) and statuses(api) == []
+
+    def hold() -> None:
+        holder.execute(sa.text("LOCK TABLE api.procrastinate_jobs IN SHARE MODE"))
+
+    with api.engine.connect() as holder:
+        auth.on_first = hold
+        work(database_url, auth, cut_while_it_is_noted)
+    assert later == [200]
+    names = [name for _, name in auth.taken]
+    assert names == sorted(names)
+    assert set(names) == {"Ann", "Bea"}
 
 
 def test_what_is_refused_is_given_up_and_all_else_is_not(api: Any) -> None:
