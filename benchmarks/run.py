@@ -18,6 +18,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator
@@ -41,8 +42,19 @@ _OTHER_CORES = f"1-{max(1, (os.cpu_count() or 2) - 1)}"
 _PATH = "/api/v1/doctors/7"
 _READY_SECONDS = 15
 _SECRET = "a-key-for-benchmarks-only-0123456789abcdef"  # noqa: S105 - of nobody
+_PLAIN = "a plain build"
 _PAGE = _HERE.parent / "docs" / "performance.md"
 _BEGIN, _END = "<!-- figures: begin -->", "<!-- figures: end -->"
+
+
+def _build_of_python() -> str:
+    """Tell how this interpreter was built; the system's are optimised and do not say so."""
+    if "--enable-optimizations" in str(sysconfig.get_config_var("CONFIG_ARGS")):
+        return "an optimised build"
+    return "the system's build" if sys.base_prefix == "/usr" else _PLAIN
+
+
+_BUILD = _build_of_python()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +74,12 @@ class Round:
 def main() -> None:
     """Run the rounds, print the table, keep the figures."""
     options = _options()
+    if _BUILD == _PLAIN:
+        print(
+            "This Python was built without --enable-optimizations: whatever is written in Python"
+            " takes about a quarter more than with the image's or a distribution's.",
+            file=sys.stderr,
+        )
     if shutil.which("wrk") is None:
         sys.exit("wrk is needed for the load: install it (apt-get install wrk)")
     chosen = [one for one in CONTENDERS if not options.only or one.name in options.only]
@@ -253,7 +271,7 @@ def _publish(table: str, options: argparse.Namespace) -> None:
     _, _, after = rest.partition(_END)
     told = (
         f"Median of {options.rounds} interleaved rounds of {options.seconds} s, "
-        f"{options.connections} connections, Python {platform.python_version()}, "
+        f"{options.connections} connections, Python {platform.python_version()} ({_BUILD}), "
         f"{os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}."
     )
     text = f"{before}{_BEGIN}\n\n{told}\n\n{table}\n\n{_END}{after}"
