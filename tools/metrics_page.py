@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -38,13 +39,18 @@ class Metric:
     tells: str
 
 
-def metrics() -> list[Metric]:
+@cache
+def metrics() -> tuple[Metric, ...]:
     """Return all metrics by name."""
-    return sorted(
-        metric
-        for path in SOURCES.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        for metric in _defined_by(node)
+    sources = (path.read_text("utf-8") for path in SOURCES.rglob("*.py"))
+    return tuple(
+        sorted(
+            metric
+            for source in sources
+            if f'"{_PREFIX}' in source
+            for node in ast.walk(ast.parse(source))
+            for metric in _defined_by(node)
+        )
     )
 
 

@@ -40,17 +40,23 @@ class Passwords:
     """Hash and verify passwords, `in_flight` at a time with `waiting` more in line.
 
     A request that finds the line full, or waits `patience` seconds, is refused with 503
-    `overloaded`.
+    `overloaded`. A hash needs `memory_kib` KiB and goes through them `passes` times.
     """
 
     def __init__(
-        self, *, in_flight: int | None = None, waiting: int = 16, patience: float = 5.0
+        self,
+        *,
+        in_flight: int | None = None,
+        waiting: int = 16,
+        patience: float = 5.0,
+        memory_kib: int = 19456,
+        passes: int = 2,
     ) -> None:
         slots = in_flight or os.cpu_count() or 1
         self._slots = threading.BoundedSemaphore(slots)
         self._places = threading.BoundedSemaphore(slots + waiting)
         self._patience = patience
-        argon2 = Argon2Hasher(time_cost=2, memory_cost=19456, parallelism=1)
+        argon2 = Argon2Hasher(time_cost=passes, memory_cost=memory_kib, parallelism=1)
         self._hashes = PasswordHash((argon2, _CutBcryptHasher()))
         self._nobody = self._hashes.hash(secrets.token_hex(16))
 

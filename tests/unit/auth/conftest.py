@@ -12,6 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from gateline.auth import MIGRATIONS, create_app
+from gateline.auth.passwords import Passwords
 from gateline.auth.service import create_account
 from gateline.shared.app import parts
 from gateline.shared.config import Settings
@@ -108,6 +109,8 @@ def make_app(
             **settings,
         }
         app = create_app(Settings.load({}, **values), clock=auth_clock)
+        # What a hash costs has tests of its own, and every platform pays it.
+        app.extensions["gateline.auth.passwords"] = Passwords(memory_kib=8, passes=1)
         app.test_client_class = SeparateClient
         apps.append(app)
         return app
