@@ -213,5 +213,6 @@ def test_charts_move_with_the_traffic(room: Visit, platform: RunningPlatform) ->
     for _ in range(20):
         requests.get(f"{platform.url}/api/health", timeout=10)
     expect(room.page.locator("[data-passing]")).to_contain_text("/api/health")
+    moved = "before => document.querySelector('[data-chart=requests]').innerHTML !== before"
+    room.page.wait_for_function(moved, arg=before)
     expect(chart).to_have_attribute("aria-label", re.compile(r"Requests a second: [1-9]"))
-    assert chart.inner_html() != before

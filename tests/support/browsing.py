@@ -29,9 +29,11 @@ ARGUMENTS: Final = (
 )
 
 _AXE: Final = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text()
+# Preloading reads style sheets and media anew, for rules on rotation and sound: none is asked for.
 _RUN_AXE: Final = """async rules => {
   const only = rules.length ? {runOnly: {type: "rule", values: rules}} : {};
-  const found = await axe.run(document, {resultTypes: ["violations"], ...only});
+  const given = {resultTypes: ["violations"], preload: false, ...only};
+  const found = await axe.run(document, given);
   return found.violations.flatMap(rule => rule.nodes.map(
     node => `${rule.id}: ${node.html.slice(0, 160)} (${node.failureSummary.split("\\n")[1]})`));
 }"""
