@@ -9,6 +9,13 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 # coverage[toml], older ones look at the newest release before the locked one and refuse it for its hash.
 INSTALL := $(BIN)/python -m pip install --quiet --require-hashes --no-deps -r
 
+# Distributions build Python by a profile, as that of the image is; one compiled by hand mostly is
+# not, and whatever is written in Python takes a quarter more. A distribution's may come without pip.
+BENCH_PYTHON ?= $(shell /usr/bin/python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	2>/dev/null && echo /usr/bin/python3 || echo $(PYTHON))
+BENCH_VENV := .venv-bench
+BENCH_INSTALL := $(BIN)/python -m pip --python $(BENCH_VENV)/bin/python install --quiet --no-deps
+
 # pip compiles what it copies; our own modules stay where they are, and a platform is many processes
 # that would all compile them.
 COMPILE := $(BIN)/python -m compileall -q src
@@ -45,8 +52,8 @@ fmt: $(VENV)/.dev ## Format the code and mend what lint can mend
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
 
-bench: $(VENV)/.bench ## Measure the edge beside its peers, one pinned core each (needs wrk)
-	$(BIN)/python benchmarks/run.py $(ARGS)
+bench: $(BENCH_VENV)/.made ## Measure the edge beside its peers, one pinned core each (needs wrk)
+	$(BENCH_VENV)/bin/python benchmarks/run.py $(ARGS)
 
 docs: $(VENV)/.dev ## Regenerate what is written from the code (.env.example, pages of docs/)
 	$(BIN)/python tools/generated_pages.py
@@ -60,8 +67,8 @@ lock: $(VENV)/.dev ## Resolve and hash-lock the requirements anew (LOCKFLAGS=--u
 wheel: $(VENV)/.dev ## Build the wheel into dist/
 	$(BIN)/python -m build --quiet --wheel --no-isolation --outdir dist
 
-clean: ## Remove caches, builds and the virtual environment; keep .gateline
-	rm -rf $(VENV) build dist htmlcov .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+clean: ## Remove caches, builds and the virtual environments; keep .gateline
+	rm -rf $(VENV) $(BENCH_VENV) build dist htmlcov .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps hold the state of the lock that the environment was made from.
@@ -78,8 +85,10 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
 	@$(COMPILE)
 	@touch $@ $(VENV)/.local
 
-$(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
-	@$(INSTALL) requirements/bench.txt
+$(BENCH_VENV)/.made: requirements/bench.txt pyproject.toml | $(BIN)/python
+	@$(BENCH_PYTHON) -m venv --clear --without-pip $(BENCH_VENV)
+	@$(BENCH_INSTALL) --require-hashes -r requirements/bench.txt
+	@$(BENCH_INSTALL) --no-build-isolation -e .
 	@touch $@
 
 $(BIN)/python:

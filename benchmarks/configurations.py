@@ -259,7 +259,10 @@ http://127.0.0.1:{stage.port} {{
 
 
 def traefik(stage: "Stage") -> str:
-    """Return Traefik's static configuration; its routes are written beside it."""
+    """Return Traefik's static configuration, in that part of YAML which is JSON.
+
+    Its routes are written beside it. It is to ask nobody for a newer version.
+    """
     routes = {
         "http": {
             "routers": {"all": {"rule": "PathPrefix(`/`)", "service": "target"}},
@@ -272,10 +275,11 @@ def traefik(stage: "Stage") -> str:
             },
         }
     }
-    path = stage.folder / "routes.json"
+    path = stage.folder / "routes.yaml"
     path.write_text(json.dumps(routes), encoding="utf-8")
     return json.dumps(
         {
+            "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
             "entryPoints": {"front": {"address": f"127.0.0.1:{stage.port}"}},
             "providers": {"file": {"filename": str(path)}},
             "log": {"level": "ERROR"},

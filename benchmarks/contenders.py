@@ -152,8 +152,10 @@ CONTENDERS = (
     Contender(
         "traefik-bare",
         "Traefik: nothing but forwarding",
-        "traefik",
-        _configured("traefik.json", configurations.traefik, "traefik", "--configFile={file}"),
+        str(_BIN / "traefik"),
+        _configured(
+            "traefik.yaml", configurations.traefik, str(_BIN / "traefik"), "--configFile={file}"
+        ),
     ),
     Contender("node-bare", "Node, @fastify/http-proxy: nothing but forwarding", "npm", _node),
     Contender(
