@@ -23,8 +23,11 @@ _MOST_PARTS: Final = 1024
 _TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _log = logging.getLogger(__name__)
 
-_Usual = tuple[str, int, str | None, str, str, int, str, str | None]
-"""Method, status, route, service, target, attempts, cache and reason: many lines share them."""
+_Usual = tuple[str, int, str, str, int, str, str | None]
+"""Method, status, service, target, attempts, cache and reason: many lines share them.
+
+The route is none of them: there may be more routes than parts of lines are worth keeping.
+"""
 
 _Parts = tuple[str, ...]
 """What stands before, between and after what is new in a line."""
@@ -59,11 +62,10 @@ class AccessLog:
         if second != self._second:
             self._second = second
             self._stamp = _json_second(second) if self._as_json else _text_second(second)
-        route, reason = exchange.route, exchange.reason
+        reason = exchange.reason
         usual = (
             exchange.method,
             exchange.status,
-            None if route is None else route.name,
             exchange.service,
             exchange.target,
             exchange.attempts,
@@ -120,13 +122,13 @@ def _json_second(second: int) -> str:
 
 
 def _text_parts(usual: _Usual) -> _Parts:
-    method, status, route, service, target, attempts, cache, reason = usual
+    method, status, service, target, attempts, cache, reason = usual
     return (
         f" - {_NAME} - INFO - ",
         f" {_safe(method)} ",
         f" {status} ",
-        f"ms route={route or '-'} service={service or '-'} target={target or '-'}"
-        f" attempts={attempts} upstream=",
+        "ms route=",
+        f" service={service or '-'} target={target or '-'} attempts={attempts} upstream=",
         "ms own=",
         f"ms cache={cache or '-'} in=",
         " out=",
@@ -138,29 +140,32 @@ def _text_parts(usual: _Usual) -> _Parts:
 def _text_line(
     parts: _Parts, stamp: str, fraction: float, exchange: Exchange, seconds: float
 ) -> str:
-    name, verb, status, served, own, cache, out, user, reason = parts
+    name, verb, status, took, served, own, cache, out, user, reason = parts
+    route = exchange.route
     waited = exchange.upstream_seconds
     identity = exchange.identity
     trace = exchange.trace_id or _told_trace_id(exchange) or "-"
     return (
         f"{stamp},{int(fraction * 1000):03d}{name}{exchange.client}{verb}{_safe(exchange.path)}"
-        f"{status}{seconds * 1000:.1f}{served}{waited * 1000:.1f}"
-        f"{own}{exchange.own_seconds(seconds) * 1000:.1f}{cache}{exchange.received_bytes}"
-        f"{out}{exchange.sent_bytes}{user}{'-' if identity is None else _user(identity)}"
+        f"{status}{seconds * 1000:.1f}{took}{'-' if route is None else route.name}"
+        f"{served}{waited * 1000:.1f}{own}{exchange.own_seconds(seconds) * 1000:.1f}"
+        f"{cache}{exchange.received_bytes}{out}{exchange.sent_bytes}"
+        f"{user}{'-' if identity is None else _user(identity)}"
         f"{reason}{exchange.request_id} trace_id={trace}\n"
     )
 
 
 def _json_parts(usual: _Usual) -> _Parts:
-    method, status, route, service, target, attempts, cache, reason = usual
+    method, status, service, target, attempts, cache, reason = usual
     verb = _quoted(method)
     return (
         f'Z","logger":"{_NAME}","level":"info","service":"edge","message":"{verb[1:-1]} ',
         f' {status}","client":',
         f',"method":{verb},"path":"',
         f'","status":{status},"duration_ms":',
-        f',"route":{_or_null(route)},"upstream":{_or_null(service)},"target":{_or_null(target)}'
-        f',"attempts":{attempts},"upstream_ms":',
+        ',"route":',
+        f',"upstream":{_or_null(service)},"target":{_or_null(target)},"attempts":{attempts}'
+        ',"upstream_ms":',
         ',"own_ms":',
         f',"cache":{_or_null(cache)},"bytes_in":',
         ',"bytes_out":',
@@ -172,7 +177,8 @@ def _json_parts(usual: _Usual) -> _Parts:
 def _json_line(
     parts: _Parts, stamp: str, fraction: float, exchange: Exchange, seconds: float
 ) -> str:
-    name, client, verb, status, served, own, cache, out, user, reason = parts
+    name, client, verb, status, took, served, own, cache, out, user, reason = parts
+    route = exchange.route
     path = _quoted(exchange.path)[1:-1]
     waited = exchange.upstream_seconds
     ours = seconds - waited - exchange.client_seconds
@@ -182,6 +188,7 @@ def _json_line(
     return (
         f'{{"timestamp":"{stamp}.{int(fraction * 1_000_000):06d}{name}{path}'
         f"{client}{_quoted(exchange.client)}{verb}{path}{status}{seconds * 1000:.3f}"
+        f"{took}{'null' if route is None else _quoted(route.name)}"
         f"{served}{waited * 1000:.3f}{own}{ours * 1000 if ours > 0.0 else 0.0:.3f}"
         f"{cache}{exchange.received_bytes}{out}{exchange.sent_bytes}"
         f"{user}{'null' if identity is None else _user_json(identity)}"
