@@ -4,7 +4,7 @@ import gc
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ _ROOMY = {
     "EDGE_RATE_LIMIT": "100000/minute",
     "LOGIN_RATE_LIMIT": "10000/minute",
 }
+# Not a secret: the data folder ends with the tests.
+MORTAL_PASSWORD = "one-password-for-all-of-them"
 
 # Files that share what is costly to start: the platform of the session, or one that is hurt.
 _TOGETHER = {
@@ -48,17 +50,20 @@ _TOGETHER = {
         "e2e/test_pages.py",
         "faults/test_pages_degrade.py",
     ),
-    "kills": ("faults/test_kills_under_load.py", "faults/test_supervisor.py"),
+    "mortal": (
+        "e2e/test_schemathesis.py",
+        "faults/test_kills_under_load.py",
+        "faults/test_supervisor.py",
+    ),
 }
 _GROUPS = {file: group for group, files in _TOGETHER.items() for file in files}
 
 # Longest first: what is begun last is what one worker is left with while the others are done.
 _LONG = (
     "pages",
-    "kills",
+    "mortal",
     "faults/test_edge_reload.py",  # no platform: three that start at once are slow to come up
     "contract",
-    "e2e/test_schemathesis.py",
     "faults/test_outbox.py",
     "faults/test_containers.py",
     "e2e/test_readme.py",
@@ -67,6 +72,9 @@ _LONG = (
     "unit/auth/test_routes_accounts.py",
 )
 _RANKS = {group: rank for rank, group in enumerate(_LONG)}
+
+# The last of its group: what it leaves behind is rubbish.
+_LITTERS = "e2e/test_schemathesis.py"
 
 
 class Together(LoadFileScheduling):  # type: ignore[misc] # xdist has no types
@@ -84,7 +92,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together | N
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the groups that take longest first; the others stay in their random order."""
-    items.sort(key=lambda item: _RANKS.get(_group_of(item), len(_LONG)))
+    items.sort(key=_place)
 
 
 def pytest_collection_finish() -> None:
@@ -93,8 +101,9 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-def _group_of(item: pytest.Item) -> str:
-    return _group(item.path.relative_to(Path(__file__).parent).as_posix())
+def _place(item: pytest.Item) -> tuple[int, bool]:
+    file = item.path.relative_to(Path(__file__).parent).as_posix()
+    return _RANKS.get(_group(file), len(_LONG)), file == _LITTERS
 
 
 def _group(file: str) -> str:
@@ -155,8 +164,22 @@ def redis_url(valkey: Valkey) -> str:
 @pytest.fixture(scope="session")
 def platform() -> Iterator[RunningPlatform]:
     """Run the whole platform as `gateline up` does, once for the session."""
-    folder = Path(tempfile.mkdtemp(prefix="gateline-platform-"))
-    running_platform = start_platform(folder, environment=_ROOMY)
+    yield from _run_platform("gateline-platform-", _ROOMY)
+
+
+@pytest.fixture(scope="session")
+def mortal_platform() -> Iterator[RunningPlatform]:
+    """Run one platform for all tests that kill parts of it or fill it with rubbish.
+
+    Each of them waits until it has healed.
+    """
+    told = {"SERVICE_RATE_LIMIT": "100000/minute", "GATELINE_SAMPLE_PASSWORD": MORTAL_PASSWORD}
+    yield from _run_platform("gateline-mortal-", {**_ROOMY, **told})
+
+
+def _run_platform(prefix: str, told: Mapping[str, str]) -> Iterator[RunningPlatform]:
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    running_platform = start_platform(folder, environment=told)
     yield running_platform
     running_platform.stop()
     shutil.rmtree(folder, ignore_errors=True)

@@ -11,7 +11,7 @@ from typing import Self
 import pytest
 import requests
 from running_platform import RunningPlatform, children_of
-from tests.faults.conftest import MORTAL_PASSWORD as PASSWORD
+from tests.conftest import MORTAL_PASSWORD as PASSWORD
 
 CHILDREN = ("postgres", "valkey", "auth", "clinic", "retail", "api", "jobs", "web", "edge")
 BACK_SECONDS = 40.0

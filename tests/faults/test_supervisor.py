@@ -20,7 +20,7 @@ from running_platform import (
     processes_of,
     start_platform,
 )
-from tests.faults.conftest import MORTAL_PASSWORD as PASSWORD
+from tests.conftest import MORTAL_PASSWORD as PASSWORD
 
 BACK_SECONDS = 20.0
 GONE_SECONDS = 10.0
