@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from gateline.auth.schemas import Name, NewPassword, Phone, UserName, UserType
+from gateline.auth.fields import Name, NewPassword, Phone, UserName, UserType
 from gateline.shared.schemas.base import EmailAddress, PageQuery, Schema, Timestamp
 
 AccountName = Annotated[str, StringConstraints(min_length=1, max_length=254)]

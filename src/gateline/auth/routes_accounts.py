@@ -10,10 +10,7 @@ from flask import Blueprint, Response, current_app, g, request
 from flask.typing import ResponseReturnValue
 
 from gateline.auth import service, sessions
-from gateline.auth.audit import client_address, client_agent
-from gateline.auth.models import User
-from gateline.auth.moments import at
-from gateline.auth.schemas import (
+from gateline.auth.account_schemas import (
     Account,
     ChangePassword,
     CurrentUser,
@@ -29,6 +26,9 @@ from gateline.auth.schemas import (
     UserOut,
     Validated,
 )
+from gateline.auth.audit import client_address, client_agent
+from gateline.auth.models import User
+from gateline.auth.moments import at
 from gateline.policy.limits import Limit
 from gateline.policy.reasons import (
     ACCOUNT_INACTIVE,

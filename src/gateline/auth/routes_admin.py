@@ -10,6 +10,7 @@ from flask import Blueprint, Response, g
 from flask.typing import ResponseReturnValue
 
 from gateline.auth import administration as admin
+from gateline.auth.account_schemas import SessionsEnded
 from gateline.auth.admin_schemas import (
     AccountChange,
     AccountOut,
@@ -26,7 +27,6 @@ from gateline.auth.admin_schemas import (
 )
 from gateline.auth.models import AuditEvent, Session, User
 from gateline.auth.routes_sessions import cursor_after, place_of
-from gateline.auth.schemas import SessionsEnded
 from gateline.policy.reasons import CONFLICT, NOT_FOUND
 from gateline.shared.declarations import answers, refuses
 from gateline.shared.middleware import csrf

@@ -14,13 +14,13 @@ from flask.typing import ResponseReturnValue
 from pydantic import ValidationError
 
 from gateline.auth import sessions, sync
-from gateline.auth.schemas import (
+from gateline.auth.account_schemas import Success
+from gateline.auth.service_schemas import (
     ManyTokens,
     ManyUsers,
     OneToken,
     Renewed,
     RevokeSessions,
-    Success,
     SyncResults,
     SyncSession,
     SyncUser,

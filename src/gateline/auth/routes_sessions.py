@@ -7,8 +7,8 @@ from flask import Blueprint, Response, g
 from flask.typing import ResponseReturnValue
 
 from gateline.auth import sessions
+from gateline.auth.account_schemas import SessionOut, SessionsEnded
 from gateline.auth.models import Session
-from gateline.auth.schemas import SessionOut, SessionsEnded
 from gateline.shared.declarations import answers
 from gateline.shared.errors import ValidationFailed
 from gateline.shared.middleware import csrf

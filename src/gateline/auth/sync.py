@@ -16,8 +16,14 @@ from sqlalchemy.exc import IntegrityError
 from gateline.auth import audit
 from gateline.auth.models import Session, User
 from gateline.auth.moments import at, epoch, now
-from gateline.auth.schemas import RevokeSessions, SessionData, SyncSession, SyncUser, TokenOut
 from gateline.auth.service import hold_user, taken_field
+from gateline.auth.service_schemas import (
+    RevokeSessions,
+    SessionData,
+    SyncSession,
+    SyncUser,
+    TokenOut,
+)
 from gateline.auth.sessions import (
     Device,
     Ending,
