@@ -13,7 +13,7 @@ from gateline.local.apps import App, apps_of
 from gateline.local.data_folder import DataFolder
 from gateline.local.engines import Postgres, Valkey
 from gateline.local.following import Stamp, stamp
-from gateline.local.ports import reserve
+from gateline.local.ports import METRICS, reserve
 from gateline.local.schemas import fingerprint
 from gateline.local.services import SERVICES, ServiceProgram
 from gateline.shared.config import Settings
@@ -182,7 +182,7 @@ def _reserve_ports(
     held: dict[str, socket.socket] = {}
     try:
         held["edge"] = reserve(settings.flask_host, settings.flask_port)
-        held["metrics"] = reserve(settings.metrics_host, metrics_port)
+        held["metrics"] = reserve(settings.metrics_host, metrics_port, METRICS)
         for service in services:
             if service.name not in held:
                 held[service.name] = reserve("127.0.0.1")
