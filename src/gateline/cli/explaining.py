@@ -97,6 +97,8 @@ class _Way(Entrance):
 
     def _allow(self, route: Route) -> None:
         if route.auth == "none":
+            if route.share_cookie and self.asked.caller.by_cookie:
+                self._judge_origin("POST" if self.exchange.is_socket else self.exchange.method)
             return
         identity = self.exchange.identity
         reason = refuse_role(identity, required=route.auth == "session", roles=route.roles)

@@ -16,6 +16,7 @@ from gateline.policy.headers import Headers
 from gateline.policy.origins import is_cross_site
 from gateline.policy.paths import PathRefused, canonical
 from gateline.policy.reasons import (
+    CROSS_SITE,
     HEADERS_TOO_LARGE,
     METHOD_NOT_ALLOWED,
     NO_ROUTE,
@@ -23,6 +24,7 @@ from gateline.policy.reasons import (
     Reason,
 )
 from gateline.policy.routes import Match, Route
+from gateline.shared.cookies import SESSION_COOKIE_STARTS
 
 _MOST_ADDRESSES: Final = 4096
 _PROBES: Final = frozenset({"/health", "/livez", "/readyz"})
@@ -77,7 +79,9 @@ async def answer_preflight(exchange: Exchange, route: Route | None) -> bool:
     """Answer a browser that asks whether it may ask; else note what the answer will carry.
 
     A preflight has no credentials by design, so it comes before anybody looks for a session.
-    It is decided by the route of the request that it announces.
+    It is decided by the route of the request that it announces. An answer to who names no origin
+    says too that it depends on one, or a cache would hand it to who does (Fetch standard, CORS
+    protocol and HTTP caches).
     """
     fields, door = exchange.fields, exchange.gateway.door
     origin = _header(fields, b"origin") or ""
@@ -108,6 +112,8 @@ async def answer_special(exchange: Exchange, special: Special, match: Match) -> 
         reason = verdicts[client] if client in verdicts else _judge(client, special)
         if reason is not None:
             raise Refused(reason)
+    if special.lends_session:
+        _refuse_borrowed_session(exchange)
     if route.redirect is None:
         return False
     query = exchange.query.decode("latin-1")
@@ -137,6 +143,27 @@ def comes_from_elsewhere(exchange: Exchange, method: str) -> bool:
         host=fields[b"host"].decode("ascii"),
         scheme=exchange.scheme,
         trusted=exchange.gateway.trusted_origins(exchange.route),
+    )
+
+
+def _refuse_borrowed_session(exchange: Exchange) -> None:
+    """Refuse what another site made a browser send with our session's cookie, for a service to see.
+
+    Where a route asks for nobody, what the cookie says is judged by the service alone. A handshake
+    is judged as what changes something: browsers let every page open a socket.
+    """
+    method = "POST" if exchange.is_socket else exchange.method
+    if _brings_session(exchange.headers) and comes_from_elsewhere(exchange, method):
+        raise Refused(CROSS_SITE)
+
+
+def _brings_session(headers: Headers) -> bool:
+    """Tell whether one of the cookies is that of a session."""
+    return any(
+        pair.lstrip().startswith(SESSION_COOKIE_STARTS)
+        for name, value in headers
+        if name == b"cookie"
+        for pair in value.split(b";")
     )
 
 

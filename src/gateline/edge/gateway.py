@@ -43,12 +43,14 @@ class Door:
 class Special:
     """What only few routes ask for at the door, so that all others pay one look-up for it.
 
-    `verdicts` remembers what the route's address lists say: they may be long.
+    `verdicts` remembers what the route's address lists say: they may be long. `lends_session` tells
+    that the service sees the session's cookie although the route asks for nobody.
     """
 
     route: Route
     trusted_origins: Collection[str]
     guards_addresses: bool
+    lends_session: bool
     verdicts: dict[str, Reason | None] = field(default_factory=dict)
 
 
@@ -151,7 +153,16 @@ def _special(routes: Iterable[Route], trusted: Collection[str]) -> dict[str, Spe
             route,
             trusted if route.cors is None else _trusted(route.cors),
             bool(route.allow_ips or route.deny_ips),
+            _lends_session(route),
         )
         for route in routes
-        if route.cors is not None or route.allow_ips or route.deny_ips or route.redirect is not None
+        if route.cors is not None
+        or route.allow_ips
+        or route.deny_ips
+        or route.redirect is not None
+        or _lends_session(route)
     }
+
+
+def _lends_session(route: Route) -> bool:
+    return route.share_cookie and route.auth == "none"

@@ -114,11 +114,7 @@ class Pipeline:
         door = gateway.door
         admit(exchange, scope, door)
         match = door.routes.match(exchange.method, exchange.host, exchange.path, exchange.fields)
-        if (
-            door.speaks_cors
-            and b"origin" in exchange.fields
-            and await answer_preflight(exchange, match.route)
-        ):
+        if door.speaks_cors and await answer_preflight(exchange, match.route):
             return
         route = match.route
         if route is None:

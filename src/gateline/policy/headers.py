@@ -47,6 +47,10 @@ SPOOFABLE: Final = frozenset(
 )
 """What the gateway itself says to upstreams; a client's own is dropped in every spelling."""
 
+_CLAIMS: Final = frozenset({b"front-end-https", b"x-original-host", b"x-url-scheme"})
+_CLAIMING: Final = (b"x-forwarded", b"x-gateline-", b"x-user-")
+"""How names begin that services believe a gateway to say, whether ours does or not."""
+
 OWN_MARKS: Final = frozenset({b"x-gateline-error", b"x-request-id"})
 """What the gateway itself says to clients; an upstream's own is dropped."""
 
@@ -104,12 +108,15 @@ def forward_request_headers(
         unwanted |= connection_options(connection)
     if drop:
         unwanted |= drop
-    return [pair for pair in headers if pair[0] not in unwanted and not _is_disguised(pair[0])]
+    return [pair for pair in headers if pair[0] not in unwanted and not _claims(pair[0])]
 
 
-def _is_disguised(name: bytes) -> bool:
-    """Tell whether a name with underscores would read as one of ours behind CGI or WSGI."""
-    return b"_" in name and name.replace(b"_", b"-") in SPOOFABLE
+def _claims(name: bytes) -> bool:
+    """Tell whether only a gateway may say this; behind WSGI an underscore reads as a hyphen."""
+    if b"_" in name:
+        name = name.replace(b"_", b"-")
+        return name in SPOOFABLE or name in _CLAIMS or name.startswith(_CLAIMING)
+    return name in _CLAIMS or name.startswith(_CLAIMING)
 
 
 def forward_response_headers(

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import pytest
 from edge_people import People, edge_environment
 from running_edge import RunningEdge, Wire
-from scripted_services import ScriptedServices
+from scripted_services import ScriptedServices, answer
 
 LISTED = (b"Origin", b"https://app.example.org")
 FOREIGN = (b"Origin", b"https://evil.example")
 PATH = "/api/v1/doctors/"
+LOGOUT = "/api/auth/logout"
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +77,42 @@ def test_the_edge_speaks_for_all_services(
     assert foreign.status == 200
     assert not _cors(foreign.headers)
     assert foreign.values(b"vary") == [b"Origin"]
+
+
+def test_an_answer_without_an_origin_depends_on_it_too(
+    fronted_edge: RunningEdge, services: ScriptedServices, people: People
+) -> None:
+    """A cache may not hand it to a page of another origin; what the service grants is dropped."""
+    services.on(PATH, answer(200, b"[]", [(b"Access-Control-Allow-Origin", b"*")]))
+    with Wire(fronted_edge.port) as wire:
+        wire.send_head("GET", PATH, [people.log_in("doctor").bearer])
+        told = wire.read()
+    assert told.status == 200
+    assert not _cors(told.headers)
+    assert told.values(b"vary") == [b"Origin"]
+
+
+@pytest.mark.parametrize(
+    "from_elsewhere", [(b"Sec-Fetch-Site", b"cross-site"), (b"Origin", b"https://evil.example")]
+)
+def test_a_session_is_borrowed_by_no_other_site(
+    fronted_edge: RunningEdge, services: ScriptedServices, from_elsewhere: tuple[bytes, bytes]
+) -> None:
+    """Also where the route asks for nobody and the service itself looks at the cookie."""
+    own = (b"Sec-Fetch-Site", b"same-origin")
+    theirs, ours = (b"Cookie", b"a=1"), (b"Cookie", b"a=1; gateline_session=abc")
+    statuses = []
+    with Wire(fronted_edge.port) as wire:
+        for method, headers in (
+            ("POST", [ours, from_elsewhere]),
+            ("POST", [theirs, from_elsewhere]),
+            ("POST", [ours, own]),
+            ("GET", [ours, from_elsewhere]),
+        ):
+            wire.send_head(method, LOGOUT, [*headers, (b"Content-Length", b"0")])
+            statuses.append(wire.read().status)
+    assert statuses == [403, 200, 200, 200]
+    assert len(services.seen(LOGOUT)) == 3
 
 
 def test_a_listed_load_balancer_is_believed(

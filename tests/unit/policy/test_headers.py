@@ -38,6 +38,14 @@ def _names(headers: list[tuple[bytes, bytes]]) -> list[bytes]:
         b"forwarded",
         b"x-real-ip",
         b"x-request-id",
+        b"x-user-roles",
+        b"x-forwarded",
+        b"x-forwarded-scheme",
+        b"x_forwarded-client_cert",
+        b"x-gateline-anything",
+        b"x-original-host",
+        b"x_url_scheme",
+        b"front-end-https",
     ],
 )
 def test_not_passed_upstream(name: bytes) -> None:
