@@ -25,7 +25,7 @@ from gateline.web.admin_schemas import LogsOut, LogsQuery, ServiceState, Stats
 from gateline.web.dashboards import Call, describe
 from gateline.web.schemas import PartFailure
 from gateline.web.service import Ticket, Visitor
-from gateline.web.service_states import ServiceStates
+from gateline.web.service_states import FollowedStates
 from gateline.web.traffic import read_traffic
 
 EXTENSION: Final = "gateline.web.service_states"
@@ -124,7 +124,7 @@ def ask_figures(visitor: Visitor) -> dict[str, Any]:
 
 def service_states() -> list[ServiceState]:
     """Return the state of every service; of ourselves we know without asking."""
-    states: ServiceStates = current_app.extensions[EXTENSION]
+    states: FollowedStates = current_app.extensions[EXTENSION]
     others = [state for state in states.read() if state.name != _OWN]
     return sorted([*others, _own_state()], key=lambda state: state.name)
 

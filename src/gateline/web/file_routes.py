@@ -60,15 +60,15 @@ def with_plan(settings: Settings, plan: GatewayPlan) -> Settings:
     return settings.model_copy(update=changes)
 
 
-def services_of_file(settings: Settings) -> dict[str, Service]:
+def services_of_file(settings: Settings) -> dict[str, Service] | None:
     """Return the services of the gateway file that the control room can ask.
 
-    A wrong file is the edge's business to refuse: then there are none to show.
+    None for a wrong file, which is the edge's business to refuse.
     """
     try:
         plan = load_plan(settings, listens=False)
     except GatewayFileError:
-        return {}
+        return None
     ours = PLATFORM_SERVICES if plan.platform else frozenset[str]()
     ours |= SAMPLE_SERVICES if plan.samples else frozenset()
     own = {name: service for name, service in plan.services.items() if name not in ours}

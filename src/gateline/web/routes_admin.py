@@ -5,6 +5,7 @@ browser sends unsafely must come from our own pages.
 """
 
 import weakref
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
@@ -32,7 +33,9 @@ from gateline.policy.reasons import (
     VALIDATION_FAILED,
     WRONG_USER_TYPE,
 )
+from gateline.policy.services import Service
 from gateline.shared.app import Parts, parts
+from gateline.shared.config import Settings
 from gateline.shared.declarations import (
     HTML,
     UPSTREAM_FAILURES,
@@ -41,6 +44,7 @@ from gateline.shared.declarations import (
     takes,
 )
 from gateline.shared.errors import ApiError
+from gateline.shared.gateway.apps import ADDRESSES
 from gateline.shared.middleware import csrf
 from gateline.shared.middleware.auth import current_identity, optional_session, require_auth
 from gateline.shared.middleware.validation import validate
@@ -67,7 +71,7 @@ from gateline.web.file_routes import services_of_file
 from gateline.web.form_schemas import AdminLoginForm
 from gateline.web.presentation import account_of
 from gateline.web.schemas import LogoutOut
-from gateline.web.service_states import ServiceStates
+from gateline.web.service_states import FollowedStates, ServiceStates
 from gateline.web.session_cookie import give_cookie, take_cookie, visitor
 
 PAGE: Final = "/admin"
@@ -90,14 +94,21 @@ _asks_auth = refuses(BAD_REQUEST, VALIDATION_FAILED, NOT_FOUND, CONFLICT, *UPSTR
 def init_admin(app: Flask) -> None:
     """Register the control room and what it asks services with."""
     here: Parts = app.extensions["gateline"]
-    own = services_of_file(here.settings)
-    named = {**platform_services(here.settings), **own}
-    states = ServiceStates(
-        (found for name, found in named.items() if name != _ALIAS), strangers=own.keys()
-    )
+    settings = here.settings
+    files = (settings.gateline_config, settings.gateline_data_dir / ADDRESSES)
+    states = FollowedStates(lambda: _states_of(settings, services_of_file(settings)), files)
     app.extensions[control_room.EXTENSION] = states
     weakref.finalize(app, states.close)
     app.register_blueprint(admin)
+
+
+def _states_of(settings: Settings, own: Mapping[str, Service] | None) -> ServiceStates | None:
+    """Return what asks the platform's services and those of the file; None for a wrong one."""
+    if own is None:
+        return None
+    named = {**platform_services(settings), **own}
+    others = (found for name, found in named.items() if name != _ALIAS)
+    return ServiceStates(others, strangers=own.keys())
 
 
 @admin.after_request

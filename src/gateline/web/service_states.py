@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 from gateline.policy.retries import RetryPolicy
@@ -95,6 +96,52 @@ class ServiceStates:
         return [
             ServiceState(name=name, **answers[urls]) for name, urls in sorted(self._urls.items())
         ]
+
+
+class FollowedStates:
+    """The states of the services that some files name, asked anew when one of them has changed.
+
+    `make` returns what asks those that they name now, None while they are wrong: then it stays with
+    those before.
+    """
+
+    def __init__(self, make: Callable[[], ServiceStates | None], files: Collection[Path]) -> None:
+        self._make = make
+        self._files = files
+        self._lock = threading.Lock()
+        self._seen = self._stamps()
+        self._states = make() or ServiceStates(())
+
+    def read(self) -> list[ServiceState]:
+        """Return the state of every service, by name."""
+        with self._lock:
+            seen = self._stamps()
+            if seen != self._seen:
+                self._seen = seen
+                self._follow()
+            return self._states.read()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._states.close()
+
+    def _follow(self) -> None:
+        states = self._make()
+        if states is not None:
+            self._states.close()
+            self._states = states
+
+    def _stamps(self) -> list[tuple[int, int, int]]:
+        return [_stamp(file) for file in self._files]
+
+
+def _stamp(file: Path) -> tuple[int, int, int]:
+    """Return what changes with a file, zeros where there is none."""
+    try:
+        found = file.stat()
+    except OSError:
+        return (0, 0, 0)
+    return (found.st_mtime_ns, found.st_size, found.st_ino)
 
 
 def _ask(question: _Question) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """How the control room learns how services are."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from gateline.policy.reasons import UPSTREAM_REFUSED
 from gateline.policy.services import ProbePolicy, Service, endpoints_at
 from gateline.shared.errors import ApiError
 from gateline.shared.upstream import Answer, Call
-from gateline.web.service_states import FRESH_SECONDS, ServiceStates
+from gateline.web.service_states import FRESH_SECONDS, FollowedStates, ServiceStates
 
 
 class Told:
@@ -116,3 +117,35 @@ def test_a_stranger_promised_nothing(made: list[Told]) -> None:
 
     assert [(one.name, one.status) for one in states] == [("ill", "unhealthy"), ("shop", "healthy")]
     assert {call.target for one in made for call in one.asked} == {"/up", "/health"}
+
+
+def test_services_are_those_that_the_files_name_now(tmp_path: Path) -> None:
+    """An app that was moved is asked where it is; while a file is wrong nothing changes."""
+    file, made = tmp_path / "apps.json", []
+
+    def make() -> ServiceStates | None:
+        text = file.read_text() if file.exists() else "http://at-first"
+        if text == "wrong":
+            return None
+        made.append(ServiceStates([Service("shop", endpoints_at(text))], upstream=told.append_to))
+        return made[-1]
+
+    class Everything(list[Told]):
+        def append_to(self, service: Service) -> Told:
+            self.append(Told(service))
+            return self[-1]
+
+    told = Everything()
+    states = FollowedStates(make, [file, tmp_path / "gateline.toml"])
+    assert [state.status for state in states.read()] == ["healthy"]
+    for text in ("http://moved", "wrong"):
+        file.write_text(text)
+        states.read()
+        states.read()
+    assert len(made) == 2
+    assert [(one.service.urls, one.closed) for one in told] == [
+        (("http://at-first",), True),
+        (("http://moved",), False),
+    ]
+    states.close()
+    assert told[1].closed
