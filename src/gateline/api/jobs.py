@@ -57,7 +57,8 @@ def serve(host: str, port: int, *, drain_seconds: float) -> None:
     client = _client(settings)
     health = build_app(__name__, service="jobs", settings=settings)
     logging.getLogger("procrastinate").setLevel(logging.WARNING)
-    logging.getLogger("procrastinate.worker").addFilter(_fit_for_logs)
+    for name in ("procrastinate.worker", "procrastinate.utils"):
+        logging.getLogger(name).addFilter(_fit_for_logs)
     with probe_server(health, host, port), contextlib.closing(client):
         _log.info("waiting for messages")
         asyncio.run(_run(settings.database_url, client.sync_users, drain_seconds))

@@ -75,6 +75,10 @@ class Steps:
     build: Callable[[GatewayPlan, Compiled], Gateway]
 
 
+class EmptyFile(OSError):
+    """Nothing stands in a file that had something: editors and copies leave it so for a moment."""
+
+
 @dataclass(frozen=True, slots=True)
 class Start:
     """What a worker starts with: the plan, and the text of the file as it was found.
@@ -102,8 +106,8 @@ def first_plan(
     text, kept = None, last_good.text()
     try:
         text = _read(path)
-        if text is None and kept is not None:
-            raise FileNotFoundError(path)
+        if _is_empty(text) and not _is_empty(kept):
+            raise FileNotFoundError(path) if text is None else EmptyFile(path)
         plan = load(text)
     except (ConfigError, OSError, UnicodeDecodeError) as error:
         if kept is None:
@@ -246,8 +250,9 @@ class Reloader:
         CONFIG_REFUSED.set(int(self.refusal is not None))
 
     async def _take(self, text: str | None) -> None:
-        if text is None and self._current.plan.path is not None:
-            self._refuse([f"{self._path} is not there any more"], ("file",))
+        if _is_empty(text) and self._current.plan.path is not None:
+            what = "not there any more" if text is None else "empty"
+            self._refuse([f"{self._path} is {what}"], ("file",))
             return
         with _unnoticed():
             try:
@@ -288,6 +293,10 @@ class Reloader:
         self.refusal = Refusal(time.time(), places)
         RELOADS.labels("refused").inc()
         _say_refused(problems, self._path, self._current.plan)
+
+
+def _is_empty(text: str | None) -> bool:
+    return not (text and text.strip())
 
 
 def _told(error: Exception) -> tuple[list[str], tuple[str, ...]]:

@@ -78,6 +78,8 @@ class Follower:
         await self._follow()
 
     async def _follow(self) -> None:
+        if self._is_empty():
+            return  # the edge refuses it: who empties a file is about to write it
         try:
             gateway, wanted = await asyncio.to_thread(self._load)
         except ConfigError:
@@ -87,6 +89,11 @@ class Follower:
             self._console.say("platform and samples change with the next start of `gateline up`")
         if await self._apps.change(wanted):
             self._tell_edge()
+
+    def _is_empty(self) -> bool:
+        with contextlib.suppress(OSError):
+            return not self._path.read_bytes().strip()
+        return False
 
 
 def load_anew(

@@ -240,7 +240,7 @@ def test_what_cannot_be_let_go_of_is_only_logged(
     assert "could not be let go of" in caplog.text
 
 
-@pytest.mark.parametrize("how", ["gone", "no text"])
+@pytest.mark.parametrize("how", ["gone", "no text", "empty", "blank"])
 def test_a_file_that_cannot_be_read_changes_nothing(worker: Worker, how: str) -> None:
     """One that is gone must not take all routes along."""
 
@@ -248,6 +248,8 @@ def test_a_file_that_cannot_be_read_changes_nothing(worker: Worker, how: str) ->
         reloader = worker.start()
         if how == "gone":
             worker.path.unlink()
+        elif how in ("empty", "blank"):
+            worker.path.write_text("" if how == "empty" else "\n\n")
         else:
             worker.path.write_bytes(b"\xff\xfe")
         await reloader.look()
@@ -300,9 +302,11 @@ def test_a_new_worker_serves_the_last_good_file(
 
     async def scenario() -> None:
         worker.start()
-        for wrong in ("bad", None):
+        for wrong in ("bad", "", None):
             if wrong is None:
                 worker.path.unlink()
+            elif not wrong:
+                worker.path.write_text("")
             else:
                 worker.write(wrong)
             reloader = worker.start()

@@ -91,6 +91,31 @@ def test_a_change_reaches_the_apps_and_then_the_edge(tmp_path: Path, plan: Gatew
     assert b"change with the next start" in out.getvalue()
 
 
+def test_an_empty_file_ends_no_app(tmp_path: Path, plan: GatewayPlan) -> None:
+    """Who empties it is about to write it, as editors and copies do."""
+    path, apps = tmp_path / "gateline.toml", Recorded()
+    path.write_text("[gateway]\n")
+
+    async def scenario() -> None:
+        follower = Follower(
+            apps,
+            Console(io.BytesIO(), colour=False),
+            path=path,
+            seen=stamp(path),
+            first=plan,
+            load=lambda: (plan, {}),
+            tell_edge=lambda: None,
+        )
+        path.write_text("")
+        await follower.step()
+        assert apps.asked == []
+        path.write_text("[services]\n")
+        await follower.step()
+        assert apps.asked == [{}]
+
+    asyncio.run(scenario())
+
+
 def test_it_looks_by_itself(
     tmp_path: Path, plan: GatewayPlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:

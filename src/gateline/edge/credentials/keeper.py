@@ -50,8 +50,12 @@ class CredentialKeeper:
         self._issuers: dict[str, OutsideTokens] = {}
 
     def for_plan(self, plan: GatewayPlan) -> "KnownCredentials | None":
-        """Return what knows the keys and issuers of a plan, None when it has none."""
-        if not plan.api_keys and not plan.issuers:
+        """Return what knows the keys and issuers of a plan, None when no route asks for any.
+
+        Where the last key was taken away its route still refuses it.
+        """
+        takes_keys = any(_KEY in route.accept for route in plan.routes)
+        if not (takes_keys or plan.api_keys or plan.issuers):
             return None
         issuers = [self._tokens_of(issuer) for issuer in plan.issuers]
         return KnownCredentials(ApiKeys(plan.api_keys, self._limits_of), issuers)
@@ -108,14 +112,15 @@ class KnownCredentials:
         exchange.headers = [pair for pair in exchange.headers if pair[0] != HEADER]
         if consumer.limits is not None:
             # The lists have the route's limits too, taken before or later; what is by custom can be
-            # said but once.
+            # said but once: of the one with the least left, or of the route's that comes later.
             of_route = _without_custom_fields(exchange)
             waiting = consumer.limits.take(exchange)
             if waiting is not None:
                 await waiting
             if route.limits:
-                _without_custom_fields(exchange)
-                exchange.response_headers += of_route
+                of_key = _without_custom_fields(exchange)
+                nearest = of_route and min(of_route, of_key, key=_left)
+                exchange.response_headers += nearest
 
     async def _by_token(self, exchange: Exchange, route: Route, raw: bytes) -> bool:
         token = raw.decode("ascii") if raw.isascii() and len(raw) <= MOST_BYTES else ""
@@ -138,6 +143,11 @@ def _without_custom_fields(exchange: Exchange) -> Headers:
     told = exchange.response_headers
     exchange.response_headers = [pair for pair in told if pair[0] not in CUSTOM_NAMES]
     return [pair for pair in told if pair[0] in CUSTOM_NAMES]
+
+
+def _left(custom: Headers) -> int:
+    """Return how many requests the fields by custom say are left."""
+    return int(dict(custom)[b"x-ratelimit-remaining"])
 
 
 async def _believed(accepted: Sequence[OutsideTokens], token: str) -> Bearer | None:

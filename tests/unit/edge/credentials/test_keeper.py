@@ -4,6 +4,7 @@ import hashlib
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -166,12 +167,12 @@ def test_a_key_has_a_limit_of_its_own(front: RunningEdge, shop: ScriptedServices
 
 
 def test_a_key_and_its_route_are_limited_both(front: RunningEdge, shop: ScriptedServices) -> None:
-    """The client is told of each limit, and by custom of the route's alone."""
+    """The client is told of each limit, and by custom of the one with the least left."""
     answered = front.get("/limited/a", [(b"X-API-Key", _CLERK)])
 
     assert answered.values(b"ratelimit-policy") == [b'"client";q=100;w=60', b'"key";q=50;w=3600']
     assert len(answered.values(b"ratelimit")) == 2
-    assert answered.values(b"x-ratelimit-limit") == [b"100"]
+    assert answered.values(b"x-ratelimit-limit") == [b"50"]
 
 
 def test_a_token_of_the_issuer_opens_what_accepts_it(
@@ -236,7 +237,7 @@ def test_a_new_version_keeps_what_did_not_change() -> None:
         return key_set()
 
     def plan(*issuers: Any) -> Any:
-        return SimpleNamespace(api_keys=(), issuers=issuers)
+        return SimpleNamespace(api_keys=(), issuers=issuers, routes=())
 
     keeper = CredentialKeeper(fetch, lambda _: None)
     first = keeper.for_plan(plan(CORP))
@@ -253,3 +254,26 @@ def test_a_new_version_keeps_what_did_not_change() -> None:
     assert other._issuers[0] is not first._issuers[0]
     assert fresh._issuers[0] is not first._issuers[0]
     assert keeper.for_plan(plan()) is None
+
+
+def test_a_route_refuses_keys_when_the_last_one_is_gone(
+    shop: ScriptedServices, redis_url: str, tmp_path: Path
+) -> None:
+    """An ended key is refused, and goes to no service as if nobody had asked for it."""
+    file = tmp_path / "gateline.toml"
+    file.write_text(
+        "[gateway]\nplatform = false\n\n"
+        f'[services.shop]\nurl = "http://127.0.0.1:{shop.ports["events"]}"\n\n'
+        '[[routes]]\npath = "/open/*"\nservice = "shop"\nauth = "optional"\n'
+        'accept = ["session", "key"]\n'
+    )
+    edge = RunningEdge(tmp_path, edge_environment(redis_url, GATELINE_CONFIG=str(file)))
+    edge.start()
+    try:
+        refused = edge.get("/open/a", [(b"X-API-Key", _CLERK)])
+        anybody = edge.get("/open/a")
+    finally:
+        edge.stop()
+    assert (refused.status, anybody.status) == (401, 200)
+    assert b"api_key_invalid" in refused.body
+    assert len(shop.seen("/open/a")) == 1
