@@ -157,6 +157,7 @@ class Asking:
     def _confirm(self, stored: Stored, confirmed: Headers, now: float) -> Stored:
         """Take the upstream's word that what is kept is still true (RFC 9111, section 4.3.4).
 
+        Its Vary counts from now on as any other header does (sections 3.2 and 4.1).
         Where that word makes it one that is not kept, only this client gets it: others may hold
         the kept one while they wait, and must not see what was said to somebody else.
         """
@@ -164,10 +165,12 @@ class Asking:
         tell(self.exchange, f"fwd={self._why()}; fwd-status=304")
         headers = renewed(stored.headers, confirmed)
         freshness = self._judge(stored.status, headers, now)
-        if freshness is None:
+        names = varying(headers)
+        if freshness is None or names is None:
             self._storage.discard(self.key)
             return replace(stored, headers=headers)
         stored.headers, stored.freshness = headers, freshness
+        stored.names, stored.selected = names, self.selected(names)
         return stored
 
     def age(self, stored: Stored) -> float:

@@ -181,6 +181,28 @@ def test_a_stale_answer_is_asked_about() -> None:
     run(scenario)
 
 
+def test_the_vary_of_a_304_counts() -> None:
+    """What the answer depends on may be said later; `*` makes that it is kept no longer."""
+    place = Place(says(headers=TAGGED))
+    german, spanish = (b"accept-language", b"de"), (b"accept-language", b"es")
+
+    async def scenario() -> None:
+        await place.ask("/shop/1", "GET", german)
+        place.clock.now += 61
+        place.shop.says = says(304, [(b"vary", b"accept-language")], b"")
+        await place.ask("/shop/1", "GET", german)
+        place.shop.says = says(headers=TAGGED, body=b"hola")
+        assert (await place.ask("/shop/1", "GET", spanish)).body == b"hola"
+        assert (await place.ask("/shop/1", "GET", german)).body == b"hello"
+        assert place.asked == 3
+        place.clock.now += 61
+        place.shop.says = says(304, [(b"vary", b"*")], b"")
+        await place.ask("/shop/1", "GET", german)
+        assert len(place.storage) == 0
+
+    run(scenario)
+
+
 def test_a_cookie_in_a_304_goes_to_one_client_only() -> None:
     """Who holds the kept answer meanwhile does not get what was said to somebody else."""
     headers: Headers = [(b"cache-control", b"max-age=60, stale-if-error=600"), TAGGED[0]]
