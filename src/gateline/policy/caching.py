@@ -263,6 +263,7 @@ def selecting(
 ) -> tuple[tuple[bytes, bytes], ...]:
     """Return what tells this request's answer from another's: the named headers, normalised.
 
+    One that is not there is left out, as it is another than an empty one (RFC 9111, section 4.1).
     `own` are the identity headers that the gateway adds; a client's own of that name never count.
     """
     if not names and not rule.vary_on:
@@ -270,11 +271,21 @@ def selecting(
     found: dict[bytes, list[bytes]] = {name: [] for name in sorted(names | rule.vary_on)}
     for name, value in headers:
         if name in found and name not in SPOOFABLE:
-            found[name].append(b"".join(value.split()))
+            found[name].append(_normalised(value))
     for name, value in own:
         if name in found:
             found[name].append(value)
-    return tuple((name, b",".join(values)) for name, values in found.items())
+    return tuple((name, b",".join(values)) for name, values in found.items() if values)
+
+
+def _normalised(value: bytes) -> bytes:
+    """Return a value without the white space that means nothing: at its ends and at commas.
+
+    Within quotes it may mean something, so a value with any keeps what is between its ends.
+    """
+    if b'"' in value:
+        return value.strip()
+    return b",".join(part.strip() for part in value.split(b","))
 
 
 _PRIVATE: Final = frozenset(

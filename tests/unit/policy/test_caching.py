@@ -258,7 +258,7 @@ def test_an_answer_depends_on_what_vary_names() -> None:
 
 
 def test_requests_are_told_apart_by_their_values() -> None:
-    """Spaces and the number of lines do not matter; identity is what the edge says, no claim."""
+    """Spaces at commas and the number of lines do not count; identity is as the edge says."""
     names = frozenset({b"accept", b"x-user-type"})
     rule = CacheRule(vary_on=frozenset({b"x-plan"}))
     headers: Headers = [(b"accept", b"a, b"), (b"x-user-type", b"admin"), (b"x-plan", b"gold")]
@@ -271,6 +271,30 @@ def test_requests_are_told_apart_by_their_values() -> None:
     )
     assert selecting(names, same, own, rule) == selecting(names, headers, own, rule)
     assert selecting(names, headers, [], rule) != selecting(names, headers, own, rule)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ([b"north west"], [b"northwest"], False),
+        ([b" north west "], [b"north west"], True),
+        ([b"a , b"], [b"a,b"], True),
+        ([b"a", b"b"], [b"a, b"], True),
+        ([b'"a , b"'], [b'"a,b"'], False),
+        ([b' "a" '], [b'"a"'], True),
+        ([b""], [], False),
+    ],
+)
+def test_only_space_without_a_meaning_is_overlooked(
+    one: list[bytes], other: list[bytes], same: bool
+) -> None:
+    """That is at the ends and at commas; what is absent is not empty (RFC 9111, section 4.1)."""
+    names = frozenset({b"x-place"})
+    found = [
+        selecting(names, [(b"x-place", value) for value in values], [], RULE)
+        for values in (one, other)
+    ]
+    assert (found[0] == found[1]) is same
 
 
 def test_who_brings_credentials_or_cookies_asks_as_themselves() -> None:
