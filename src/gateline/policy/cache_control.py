@@ -34,15 +34,25 @@ def _parse(line: bytes) -> Directives:
 
 
 def _items(line: str) -> Iterable[str]:
-    """Split at the commas that are not within quotes."""
-    start, quoted = 0, False
+    """Split at the commas that are not within quotes.
+
+    There a backslash takes the next character's meaning away (RFC 9110, section 5.6.4). Nobody
+    knows what a quote that never closes hides, so it counts as `no-store`.
+    """
+    start, quoted, escaped = 0, False, False
     for index, letter in enumerate(line):
-        if letter == '"':
+        if escaped:
+            escaped = False
+        elif quoted and letter == "\\":
+            escaped = True
+        elif letter == '"':
             quoted = not quoted
         elif letter == "," and not quoted:
             yield line[start:index]
             start = index + 1
     yield line[start:]
+    if quoted:
+        yield "no-store"
 
 
 def seconds(found: Directives, name: str) -> float | None:

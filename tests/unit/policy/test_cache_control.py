@@ -28,6 +28,12 @@ LATER = b"Sun, 06 Nov 1994 08:49:38 GMT"
         ([b'max-age="60"'], {"max-age": "60"}),
         ([b"max-age=60, max-age=5"], {"max-age": "60"}),
         ([b'private="a, b", max-age=1'], {"private": "a, b", "max-age": "1"}),
+        (
+            [rb'max-age=60, ext="a\"", no-store'],
+            {"max-age": "60", "ext": "a\\", "no-store": None},
+        ),
+        ([rb"ext=\, private"], {"ext": "\\", "private": None}),
+        ([b'ext="a, private', b"public"], {"ext": "a, private,public", "no-store": None}),
         ([b" , ,=, max-age = 7 ,"], {"max-age": "7"}),
     ],
 )
