@@ -1,6 +1,7 @@
 """What Cache-Control, Date, Expires and validators say (RFC 9111, section 5; RFC 9110, 8.8, 13)."""
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from types import MappingProxyType
@@ -67,12 +68,15 @@ def seconds(found: Directives, name: str) -> float | None:
 
 def http_date(value: bytes | None) -> float | None:
     """Return the epoch seconds of an HTTP date in any of its three forms, None for no date."""
-    if value is None:
-        return None
+    return None if value is None else date_seconds(value.decode("latin-1"))
+
+
+def date_seconds(text: str) -> float | None:
+    """Return the epoch seconds of a date; without a zone it is UTC (RFC 9110, section 5.6.7)."""
     try:
-        parsed = parsedate_to_datetime(value.decode("ascii"))
-        return parsed.timestamp()
-    except (ValueError, OverflowError):
+        parsed = parsedate_to_datetime(text)
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, OverflowError):
         return None
 
 

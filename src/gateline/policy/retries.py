@@ -7,9 +7,10 @@ opened carried nothing, so every request may try again.
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Final
+
+from gateline.policy.cache_control import date_seconds
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
@@ -90,7 +91,5 @@ def retry_after_seconds(value: str, now: float) -> float | None:
     text = value.strip()
     if text.isdecimal() and text.isascii():
         return float(text)
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
-    except (ValueError, TypeError, OverflowError):
-        return None
+    until = date_seconds(text)
+    return None if until is None else max(0.0, until - now)

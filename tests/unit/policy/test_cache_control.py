@@ -1,5 +1,8 @@
 """Reading what caches are told."""
 
+import time
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +19,16 @@ from gateline.policy.cache_control import (
 DATE = b"Sun, 06 Nov 1994 08:49:37 GMT"
 EARLIER = b"Sun, 06 Nov 1994 08:49:36 GMT"
 LATER = b"Sun, 06 Nov 1994 08:49:38 GMT"
+
+
+@pytest.fixture
+def far_away(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Put the machine into another time zone."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "XYZ-5")
+        time.tzset()
+        yield
+    time.tzset()
 
 
 @pytest.mark.parametrize(
@@ -68,8 +81,8 @@ def test_very_many_seconds_are_enough() -> None:
 @pytest.mark.parametrize(
     "text", [DATE, b"Sunday, 06-Nov-94 08:49:37 GMT", b"Sun Nov  6 08:49:37 1994"]
 )
-def test_dates_are_read_in_all_three_forms(text: bytes) -> None:
-    """The obsolete forms still count (RFC 9110, section 5.6.7)."""
+def test_dates_are_read_in_all_three_forms(text: bytes, far_away: None) -> None:
+    """The obsolete forms still count, and wherever we are it is UTC (RFC 9110, section 5.6.7)."""
     assert http_date(text) == 784111777
 
 
