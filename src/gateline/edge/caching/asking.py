@@ -95,6 +95,12 @@ class Asking:
             found = self._selected[names] = selecting(names, self._headers, own, rule)
         return found
 
+    def matches(self, stored: Stored) -> bool:
+        """Tell whether an answer of this address is one to this request (RFC 9111, section 4.1)."""
+        if self.is_private and not stored.freshness.is_public:
+            return False
+        return stored.selected == self.selected(stored.names)
+
     def may_stand_in(self, status: int) -> bool:
         """Tell whether the kept answer may take the place of a failure with this status."""
         return (
@@ -171,6 +177,7 @@ class Asking:
             return replace(stored, headers=headers)
         stored.headers, stored.freshness = headers, freshness
         stored.names, stored.selected = names, self.selected(names)
+        self._storage.renew(self.key, stored)
         return stored
 
     def age(self, stored: Stored) -> float:
@@ -203,7 +210,7 @@ class Asking:
             names,
             self.selected(names),
         )
-        self._storage.put(self.key, stored)
+        self._storage.put(self.key, stored, self.matches)
 
     @property
     def most_bytes(self) -> int:

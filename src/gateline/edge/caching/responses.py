@@ -156,16 +156,14 @@ class ResponseCache:
         self._passing[key] = self.storage.clock() + _PASS_SECONDS
 
     def _find(self, asking: Asking) -> Stored | None:
-        """Return what is kept for this very request; what an older version decided is dropped."""
+        """Return the newest that is kept for this request; what older versions decided is not."""
         for stored in self.storage.at(asking.key):
             asking.knows_address = True
             if stored.route is not asking.route or stored.service is not asking.service:
                 if stored.route != asking.route or stored.service != asking.service:
                     continue
                 stored.route, stored.service = asking.route, asking.service
-            if asking.is_private and not stored.freshness.is_public:
-                continue
-            if stored.selected == asking.selected(stored.names):
+            if asking.matches(stored):
                 return stored
         return None
 

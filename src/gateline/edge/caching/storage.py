@@ -74,27 +74,31 @@ class Storage:
         return len(self._stored)
 
     def at(self, key: Key) -> Iterable[Stored]:
-        """Return what is kept for an address."""
-        return self._stored.get(key, ())
+        """Return what is kept for an address, the newest first (RFC 9111, section 4)."""
+        return reversed(self._stored.get(key, ()))
 
     def use(self, key: Key) -> None:
         """Note that an address was asked for."""
         self._stored.move_to_end(key)
 
-    def put(self, key: Key, stored: Stored) -> None:
-        """Keep an answer in the place of the one that it follows."""
+    def put(self, key: Key, stored: Stored, follows: Callable[[Stored], bool]) -> None:
+        """Keep an answer in the place of those that it follows."""
         variants = self._stored.setdefault(key, [])
         for other in list(variants):
-            if other.selected == stored.selected and (
-                other.route.name == stored.route.name
-                and other.freshness.is_public == stored.freshness.is_public
-            ):
+            if other.route.name == stored.route.name and follows(other):
                 _remove(variants, other, self)
         variants.append(stored)
         if len(variants) > _MOST_VARIANTS:
             _remove(variants, variants[0], self)
         self._stored.move_to_end(key)
         self.weigh(stored)
+
+    def renew(self, key: Key, stored: Stored) -> None:
+        """Make an answer the newest of its address, if it is still kept."""
+        if stored.counted >= 0:
+            variants = self._stored[key]
+            variants.remove(stored)
+            variants.append(stored)
 
     def weigh(self, stored: Stored) -> None:
         """Count an answer's bytes anew, if they are others, and make room."""

@@ -191,7 +191,7 @@ def test_the_vary_of_a_304_counts() -> None:
         place.clock.now += 61
         place.shop.says = says(304, [(b"vary", b"accept-language")], b"")
         await place.ask("/shop/1", "GET", german)
-        place.shop.says = says(headers=TAGGED, body=b"hola")
+        place.shop.says = says(headers=[*TAGGED, (b"vary", b"accept-language")], body=b"hola")
         assert (await place.ask("/shop/1", "GET", spanish)).body == b"hola"
         assert (await place.ask("/shop/1", "GET", german)).body == b"hello"
         assert place.asked == 3
@@ -242,6 +242,58 @@ def test_a_new_answer_takes_the_place_of_a_stale_one() -> None:
         assert (await place.ask()).body == b"fresh"
         assert (await place.ask()).body == b"fresh"
         assert (place.asked, place.storage.bytes) == (2, size)
+
+    run(scenario)
+
+
+def test_the_newest_answer_is_given() -> None:
+    """An older one that depended on something else does not stand before it (RFC 9111, 4)."""
+    german, spanish = (b"accept-language", b"de"), (b"accept-language", b"es")
+    varied: Headers = [(b"cache-control", b"max-age=1"), (b"vary", b"accept-language")]
+    place = Place(says(headers=varied))
+
+    async def scenario() -> None:
+        await place.ask("/shop/1", "GET", german)
+        await place.ask("/shop/1", "GET", spanish)
+        place.clock.now += 2
+        place.shop.says = says(headers=[(b"cache-control", b"max-age=60")], body=b"new")
+        await place.ask("/shop/1", "GET", german)
+        assert (await place.ask("/shop/1", "GET", german)).body == b"new"
+        assert (await place.ask("/shop/1", "GET", spanish)).body == b"new"
+        assert place.asked == 3
+
+    run(scenario)
+
+
+def test_a_public_answer_gives_way_to_a_newer_one() -> None:
+    """Who could have had the older one gets the newer one from now on."""
+    place = Place(says(headers=[(b"cache-control", b"public, max-age=60")]))
+
+    async def scenario() -> None:
+        await place.ask()
+        place.shop.says = says(headers=[(b"cache-control", b"max-age=90")], body=b"new")
+        await place.ask("/shop/1", "GET", (b"cache-control", b"no-cache"))
+        assert (await place.ask()).body == b"new"
+        assert (await place.ask("/shop/1", "GET", (b"cookie", b"a=1"))).body == b"new"
+        assert place.asked == 3
+
+    run(scenario)
+
+
+def test_a_confirmed_answer_is_the_newest() -> None:
+    """What is said to depend on nothing any more is everybody's, whatever came in between."""
+    german, spanish = (b"accept-language", b"de"), (b"accept-language", b"es")
+    headers: Headers = [(b"cache-control", b"max-age=60"), (b"vary", b"accept-language")]
+    place = Place(says(headers=[*headers, (b"etag", b'"one"')]))
+
+    async def scenario() -> None:
+        await place.ask("/shop/1", "GET", german)
+        place.shop.says = says(headers=headers, body=b"hola")
+        await place.ask("/shop/1", "GET", spanish)
+        place.shop.says = says(304, [(b"vary", b"")], b"")
+        await place.ask("/shop/1", "GET", german, (b"cache-control", b"no-cache"))
+        assert (await place.ask("/shop/1", "GET", spanish)).body == b"hello"
+        assert place.asked == 3
 
     run(scenario)
 
