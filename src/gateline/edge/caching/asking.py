@@ -42,7 +42,8 @@ _NO_CACHE: Final[Directives] = {"no-cache": None}
 class Asking:
     """One request for something that may be kept: what it wants, and what becomes of its answer.
 
-    `release` is called with True as soon as it is known that the answer is not kept.
+    `release` is called with True as soon as it is known that the answer is not kept. `is_outdated`
+    is set when something was written to its address meanwhile: then its answer is not kept either.
     """
 
     __slots__ = (
@@ -54,6 +55,7 @@ class Asking:
         "asked_at",
         "bypasses",
         "exchange",
+        "is_outdated",
         "is_private",
         "key",
         "knows_address",
@@ -79,6 +81,7 @@ class Asking:
         )
         self.stored: Stored | None = None
         self.knows_address = False
+        self.is_outdated = False
         self.asked_at = 0.0
         self.release: Callable[[bool], None] = _nothing
         self._headers = exchange.headers
@@ -126,10 +129,10 @@ class Asking:
             self.exchange.cache = "stale"
             tell(self.exchange, f"fwd=stale; fwd-status={response.status}")
             return self.stored
-        if self._fits(response):
+        if self._fits(response) and not self.is_outdated:
             self._freshness = self._judge(response.status, headers, now)
         if self._freshness is None:
-            self.release(True)
+            self.release(not self.is_outdated)
         kept = "; stored" if self._freshness is not None else ""
         tell(self.exchange, f"fwd={self._why()}; fwd-status={response.status}{kept}")
         return None
@@ -197,7 +200,9 @@ class Asking:
     def keep(self, status: int, headers: Headers, body: bytes) -> None:
         """Keep the whole answer; `headers` are the upstream's, as far as they may pass."""
         names = varying(headers)
-        if self._freshness is None or names is None or len(body) > self._storage.most_answer_bytes:
+        if self._freshness is None or names is None or self.is_outdated:
+            return
+        if len(body) > self.most_bytes:
             return
         kept = [pair for pair in headers if pair[0] != b"age"]
         stored = Stored(

@@ -34,6 +34,7 @@ class ResponseCache:
         self.storage = Storage() if storage is None else storage
         self._filling: dict[Key, asyncio.Future[None]] = {}
         self._passing: dict[Key, float] = {}
+        self._fetching: dict[Key, set[Asking]] = {}
 
     def for_plan(self, plan: GatewayPlan) -> "ResponseCache | None":
         """Return itself for a plan that has a use for it; what is kept outlives the plans."""
@@ -71,10 +72,21 @@ class ResponseCache:
     async def _write_through(
         self, exchange: Exchange, route: Route, destination: Destination, forward: Forward
     ) -> None:
-        """Forward what may change something; if it did, forget what its address held (4.4)."""
-        await forward(exchange, route, destination)
-        if exchange.method not in _SAFE and 200 <= exchange.status < 400:
-            self.storage.discard(key_of(exchange))
+        """Forward what may change something; if it did, forget what its address held (4.4).
+
+        It did when its answer began with a success, whether or not that came to its end.
+        """
+        try:
+            await forward(exchange, route, destination)
+        finally:
+            if exchange.method not in _SAFE and 200 <= exchange.status < 400:
+                self._forget(key_of(exchange))
+
+    def _forget(self, key: Key) -> None:
+        """Forget what an address held; what is on its way may be from before and is not kept."""
+        self.storage.discard(key)
+        for asking in self._fetching.get(key, ()):
+            asking.is_outdated = True
 
     async def _recall(self, asking: Asking, *, collapsed: bool = False) -> bool:
         """Answer with what is kept, if it may be used as it is."""
@@ -120,6 +132,8 @@ class ResponseCache:
             exchange.headers += validators(asking.stored.headers)
         asking.release = self._begin(asking)
         asking.asked_at = self.storage.clock()
+        fetching = self._fetching.setdefault(asking.key, set())
+        fetching.add(asking)
         try:
             await forward(exchange, asking.route, destination)
         except Refused as refused:
@@ -130,6 +144,9 @@ class ResponseCache:
             await self.send(exchange, asking.stale)
         finally:
             exchange.filling = None
+            fetching.remove(asking)
+            if not fetching:
+                del self._fetching[asking.key]
             asking.release(False)
 
     def _begin(self, asking: Asking) -> Callable[[bool], None]:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from edge_exchange import Answered, exchange_for, identity
 
+from gateline.edge.answers import start
 from gateline.edge.caching import ResponseCache, Storage
-from gateline.edge.exchange import Exchange, Refused
+from gateline.edge.exchange import AnswerBroken, Exchange, Refused
 from gateline.edge.responding import respond
 from gateline.edge.upstream import Response
 from gateline.edge.upstream.response import BodyReader
@@ -462,6 +463,52 @@ def test_a_write_makes_the_kept_answer_go(method: str) -> None:
         place.shop.says = says()
         await place.ask()
         assert place.asked == 4
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("cause", [AnswerBroken, asyncio.CancelledError])
+def test_a_write_counts_although_its_answer_breaks_off(cause: type[BaseException]) -> None:
+    """The service said that it was done; who breaks off then does not undo it."""
+    place = Place(says())
+
+    async def breaks(exchange: Exchange, _: Route, __: Destination) -> None:
+        await exchange.send(start(exchange, 200, []))
+        raise cause
+
+    async def scenario() -> None:
+        await place.ask()
+        forward = place.shop.forward
+        place.shop.forward = breaks  # type: ignore[method-assign]
+        with pytest.raises(cause):
+            await place.ask("/shop/1", "POST")
+        place.shop.forward = forward  # type: ignore[method-assign]
+        await place.ask()
+        assert place.asked == 2
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_what_was_asked_before_a_write_is_not_kept(streamed: bool) -> None:
+    """Nobody can tell whether it is from before (RFC 9111, 4.4); the next answer is kept."""
+    place = Place(streams(b"old") if streamed else says(body=b"old"))
+
+    async def scenario() -> None:
+        gate = place.shop.gate = asyncio.Event()
+        before = asyncio.ensure_future(place.ask())
+        await asyncio.sleep(0)
+        behaviour, place.shop.gate, place.shop.says = place.shop.says, None, says()
+        await place.ask("/shop/1", "POST")
+        place.shop.says = behaviour
+        gate.set()
+        answered = await before
+        assert answered.body == b"old"
+        assert status_of(answered) == b"gateline; fwd=uri-miss; fwd-status=200"
+        place.shop.says = says(body=b"new")
+        for _ in range(2):
+            assert (await place.ask()).body == b"new"
+        assert place.asked == 3
 
     run(scenario)
 
