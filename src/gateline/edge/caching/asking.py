@@ -36,6 +36,7 @@ _BYPASSING: Final = frozenset(
         b"x-rewrite-url",
     }
 )
+_PORTS: Final = {"http": b":80", "https": b":443"}
 _NO_CACHE: Final[Directives] = {"no-cache": None}
 
 
@@ -224,8 +225,13 @@ class Asking:
 
 
 def key_of(exchange: Exchange) -> Key:
-    """Return the address that a request asks for."""
-    return (exchange.scheme, exchange.fields[b"host"], exchange.path, exchange.query)
+    """Return the address that a request asks for.
+
+    The case of its host and the port that its scheme has anyway do not count (RFC 9110, 4.2.3).
+    """
+    scheme = exchange.scheme
+    host = exchange.fields[b"host"].lower().removesuffix(_PORTS.get(scheme, b":"))
+    return (scheme, host, exchange.path, exchange.query)
 
 
 def _asked(exchange: Exchange) -> Directives:

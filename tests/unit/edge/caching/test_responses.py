@@ -161,6 +161,26 @@ def test_other_addresses_are_other_answers() -> None:
     run(scenario)
 
 
+def test_one_address_may_be_written_in_several_ways() -> None:
+    """The case of the host and the scheme's own port do not count (RFC 9110, 4.2.3)."""
+    place = Place(says())
+
+    async def scenario() -> None:
+        await place.ask()
+        await place.ask("/shop/1", "GET", (b"host", b"Shop.Example:80"))
+        assert place.asked == 1
+        await place.ask("/shop/1", "GET", (b"host", b"shop.example:443"))
+        assert place.asked == 2
+        await place.ask("/shop/1", "GET", (b"host", b"shop.example:443"), scheme="https")
+        await place.ask("/shop/1", "GET", scheme="https")
+        assert place.asked == 3
+        await place.ask("/shop/1", "POST", (b"host", b"SHOP.example"))
+        await place.ask()
+        assert place.asked == 5
+
+    run(scenario)
+
+
 def test_a_stale_answer_is_asked_about() -> None:
     """A 304 makes it fresh again; the client's own conditions never travel."""
     place = Place(says(headers=TAGGED))
