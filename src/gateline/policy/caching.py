@@ -247,6 +247,11 @@ def renewed(headers: Headers, confirmed: Headers) -> Headers:
     return [*(pair for pair in headers if pair[0] not in names), *news]
 
 
+def without_age(headers: Headers) -> Headers:
+    """Return the headers of an answer that is kept: its age is counted anew each time (4.2.3)."""
+    return [pair for pair in headers if pair[0] != b"age"]
+
+
 def without_body(headers: Headers) -> Headers:
     """Return the headers of a 304: those that describe a body that does not come are left out."""
     return [pair for pair in headers if pair[0] not in _OF_THE_BODY]

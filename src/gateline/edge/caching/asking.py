@@ -18,6 +18,7 @@ from gateline.policy.caching import (
     renewed,
     selecting,
     varying,
+    without_age,
 )
 from gateline.policy.headers import Headers, forward_response_headers
 from gateline.policy.routes import Destination, Route
@@ -175,7 +176,7 @@ class Asking:
         tell(self.exchange, f"fwd={self._why()}; fwd-status=304")
         headers = renewed(stored.headers, confirmed)
         freshness = self._judge(stored.status, headers, now)
-        names = varying(headers)
+        headers, names = without_age(headers), varying(headers)
         if freshness is None or names is None:
             self._storage.discard(self.key)
             return replace(stored, headers=headers)
@@ -205,12 +206,11 @@ class Asking:
             return
         if len(body) > self.most_bytes:
             return
-        kept = [pair for pair in headers if pair[0] != b"age"]
         stored = Stored(
             self.route,
             self.service,
             status,
-            kept,
+            without_age(headers),
             body,
             self._freshness,
             names,

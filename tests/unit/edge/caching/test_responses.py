@@ -224,6 +224,26 @@ def test_the_vary_of_a_304_counts() -> None:
     run(scenario)
 
 
+def test_the_age_of_a_304_counts_once() -> None:
+    """It is where the count begins; kept, it would be sent besides the count for ever."""
+    place = Place(says(headers=TAGGED))
+
+    async def scenario() -> None:
+        await place.ask()
+        place.clock.now += 61
+        place.shop.says = says(304, [(b"age", b"7")], b"")
+        ages = []
+        for _ in range(2):
+            answered = await place.ask()
+            headers = answered.messages[0]["headers"]
+            ages.append([value for name, value in headers if name == b"age"])
+            place.clock.now += 3
+        assert ages == [[b"7"], [b"10"]]
+        assert place.asked == 2
+
+    run(scenario)
+
+
 def test_a_cookie_in_a_304_goes_to_one_client_only() -> None:
     """Who holds the kept answer meanwhile does not get what was said to somebody else."""
     headers: Headers = [(b"cache-control", b"max-age=60, stale-if-error=600"), TAGGED[0]]
