@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Final
 
 from gateline.edge.caching.storage import Key, Selected, Storage, Stored
-from gateline.edge.exchange import Exchange
+from gateline.edge.exchange import Exchange, Refused
 from gateline.edge.upstream import Response
-from gateline.policy.cache_control import Directives, directives
+from gateline.policy.cache_control import Directives, directives, first, is_unchanged
 from gateline.policy.caching import (
     Freshness,
     is_failure,
@@ -21,6 +21,7 @@ from gateline.policy.caching import (
     without_age,
 )
 from gateline.policy.headers import Headers, forward_response_headers
+from gateline.policy.reasons import UPSTREAM_INVALID
 from gateline.policy.routes import Destination, Route
 
 _BYPASSING: Final = frozenset(
@@ -39,6 +40,10 @@ _BYPASSING: Final = frozenset(
 )
 _PORTS: Final = {"http": b":80", "https": b":443"}
 _NO_CACHE: Final[Directives] = {"no-cache": None}
+
+
+class NotConfirmed(Exception):
+    """The service confirmed another answer than the one that is kept (RFC 9111, section 4.3.4)."""
 
 
 class Asking:
@@ -121,12 +126,16 @@ class Asking:
         return self.stored
 
     def settle(self, response: Response) -> Stored | None:
-        """Decide on the upstream's answer; return the kept one where it is to be sent instead."""
+        """Decide on the upstream's answer; return the kept one where it is to be sent instead.
+
+        Raises NotConfirmed when a 304 is not about it, Refused when nobody asked for a 304.
+        """
         now = self._storage.clock()
         headers = forward_response_headers(response.headers)
-        if self.stored is not None and response.status == 304:
-            if is_same(self.stored.headers, headers):
+        if response.status == 304:
+            if self.stored is not None and is_same(self.stored.headers, headers):
                 return self._confirm(self.stored, headers, now)
+            self._doubt(response, headers)
         elif self.may_stand_in(response.status):
             self.exchange.cache = "stale"
             tell(self.exchange, f"fwd=stale; fwd-status={response.status}")
@@ -138,6 +147,19 @@ class Asking:
         kept = "; stored" if self._freshness is not None else ""
         tell(self.exchange, f"fwd={self._why()}; fwd-status={response.status}{kept}")
         return None
+
+    def _doubt(self, response: Response, headers: Headers) -> None:
+        """Refuse a 304 about something else, unless the client has just that (RFC 9111, 4.3.3)."""
+        if self.stored is not None:
+            response.close()
+            self._storage.drop(self.key, self.stored)
+            self.stored = None
+            raise NotConfirmed
+        etag, modified = first(headers, b"etag"), first(headers, b"last-modified")
+        if not is_unchanged(self.exchange.fields, etag, modified):
+            response.close()
+            tell(self.exchange, f"fwd={self._why()}; fwd-status=304")
+            raise Refused(UPSTREAM_INVALID)
 
     def _fits(self, response: Response) -> bool:
         """Tell whether the body may be small enough; where nobody knows its length yet it may."""

@@ -9,11 +9,12 @@ from typing import Final
 
 from gateline.edge import responding
 from gateline.edge.bodies import find_body
-from gateline.edge.caching.asking import Asking, key_of, tell
+from gateline.edge.caching.asking import Asking, NotConfirmed, key_of, tell
 from gateline.edge.caching.storage import Key, Storage, Stored
 from gateline.edge.collaborators import Forward
 from gateline.edge.exchange import Exchange, Refused
 from gateline.policy.caching import Use, may_use, validators
+from gateline.policy.headers import Headers
 from gateline.policy.reasons import NOT_CACHED
 from gateline.policy.routes import Destination, Route
 from gateline.shared.gateway import GatewayPlan
@@ -127,7 +128,7 @@ class ResponseCache:
         exchange = asking.exchange
         exchange.filling = asking
         exchange.cache = "miss"
-        exchange.headers = [pair for pair in exchange.headers if pair[0] not in _CONDITIONS]
+        exchange.headers = _unconditional(exchange.headers)
         if asking.stored is not None:
             exchange.headers += validators(asking.stored.headers)
         asking.release = self._begin(asking)
@@ -135,7 +136,7 @@ class ResponseCache:
         fetching = self._fetching.setdefault(asking.key, set())
         fetching.add(asking)
         try:
-            await forward(exchange, asking.route, destination)
+            await self._fetch(asking, destination, forward)
         except Refused as refused:
             if exchange.answered or not asking.may_stand_in(refused.reason.status):
                 raise
@@ -148,6 +149,16 @@ class ResponseCache:
             if not fetching:
                 del self._fetching[asking.key]
             asking.release(False)
+
+    async def _fetch(self, asking: Asking, destination: Destination, forward: Forward) -> None:
+        """Forward it, once more without conditions when what is kept was not what they met."""
+        exchange = asking.exchange
+        try:
+            await forward(exchange, asking.route, destination)
+        except NotConfirmed:
+            exchange.headers = _unconditional(exchange.headers)
+            asking.asked_at = self.storage.clock()
+            await forward(exchange, asking.route, destination)
 
     def _begin(self, asking: Asking) -> Callable[[bool], None]:
         """Let others wait for this one; return what lets them go on, once."""
@@ -183,6 +194,10 @@ class ResponseCache:
             if asking.matches(stored):
                 return stored
         return None
+
+
+def _unconditional(headers: Headers) -> Headers:
+    return [pair for pair in headers if pair[0] not in _CONDITIONS]
 
 
 def _nothing(_: bool) -> None:

@@ -112,6 +112,14 @@ class Storage:
             self.discard(next(iter(self._stored)))
             self.evicted += 1
 
+    def drop(self, key: Key, stored: Stored) -> None:
+        """Forget one answer of an address, if it is still kept."""
+        if stored.counted >= 0:
+            variants = self._stored[key]
+            _remove(variants, stored, self)
+            if not variants:
+                del self._stored[key]
+
     def discard(self, key: Key) -> None:
         """Forget what is kept for an address."""
         variants = self._stored.pop(key, [])

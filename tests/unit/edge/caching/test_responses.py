@@ -244,6 +244,41 @@ def test_the_age_of_a_304_counts_once() -> None:
     run(scenario)
 
 
+def test_a_304_about_another_answer_is_not_believed() -> None:
+    """What is kept goes, and the service is asked once more without a condition."""
+    place = Place(says(headers=TAGGED))
+
+    def other(exchange: Exchange) -> Response:
+        asked = b"if-none-match" in dict(exchange.headers)
+        status, body = (304, b"") if asked else (200, b"new")
+        return Response(status, [(b"etag", b'"two"'), (b"cache-control", b"max-age=60")], body)
+
+    async def scenario() -> None:
+        await place.ask()
+        place.clock.now += 61
+        place.shop.says = other
+        answered = await place.ask()
+        assert (answered.status, answered.body) == (200, b"new")
+        assert (await place.ask()).body == b"new"
+        assert place.asked == 3
+
+    run(scenario)
+
+
+def test_a_304_that_nobody_asked_for_is_not_passed_on() -> None:
+    """Only who has just that version could make something of it (RFC 9111, 4.3.3)."""
+    place = Place(says(304, [(b"etag", b'"one"')], b""))
+
+    async def scenario() -> None:
+        for condition in ([], [(b"if-none-match", b'"other"')]):
+            with pytest.raises(Refused) as refused:
+                await place.ask("/shop/1", "GET", *condition)
+            assert refused.value.reason.code == "upstream_invalid"
+        assert (await place.ask("/shop/1", "GET", (b"if-none-match", b'"one"'))).status == 304
+
+    run(scenario)
+
+
 def test_a_cookie_in_a_304_goes_to_one_client_only() -> None:
     """Who holds the kept answer meanwhile does not get what was said to somebody else."""
     headers: Headers = [(b"cache-control", b"max-age=60, stale-if-error=600"), TAGGED[0]]
