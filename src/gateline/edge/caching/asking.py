@@ -144,6 +144,7 @@ class Asking:
             self._freshness = self._judge(response.status, headers, now)
         if self._freshness is None:
             self.release(not self.is_outdated)
+            self._replace(response.status)
         kept = "; stored" if self._freshness is not None else ""
         tell(self.exchange, f"fwd={self._why()}; fwd-status={response.status}{kept}")
         return None
@@ -160,6 +161,11 @@ class Asking:
             response.close()
             tell(self.exchange, f"fwd={self._why()}; fwd-status=304")
             raise Refused(UPSTREAM_INVALID)
+
+    def _replace(self, status: int) -> None:
+        """Forget what is kept when a whole answer follows it and is not kept (RFC 9111, 4.3.3)."""
+        if self.stored is not None and status < 500:
+            self._storage.drop(self.key, self.stored)
 
     def _fits(self, response: Response) -> bool:
         """Tell whether the body may be small enough; where nobody knows its length yet it may."""
@@ -215,6 +221,8 @@ class Asking:
         """Keep nothing after all: the body turned out too large."""
         self._freshness = None
         self.release(True)
+        if self.stored is not None:
+            self._storage.drop(self.key, self.stored)
 
     @property
     def wants_body(self) -> bool:

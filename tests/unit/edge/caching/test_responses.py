@@ -279,6 +279,36 @@ def test_a_304_that_nobody_asked_for_is_not_passed_on() -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize(("status", "gone"), [(200, True), (403, True), (500, False)])
+def test_what_was_followed_by_another_answer_goes(status: int, gone: bool) -> None:
+    """Although that one is not kept; a failure follows nothing (RFC 9111, 4.3.3)."""
+    place = Place(says(headers=TAGGED))
+
+    async def scenario() -> None:
+        await place.ask()
+        place.shop.says = says(status, [(b"cache-control", b"no-store")])
+        await place.ask("/shop/1", "GET", (b"cache-control", b"no-cache"))
+        assert (len(place.storage) == 0) is gone
+        await place.ask()
+        assert place.asked == (3 if gone else 2)
+
+    run(scenario)
+
+
+def test_what_was_followed_by_a_large_stream_goes() -> None:
+    """It turns out too large to be kept only on its way."""
+    place = Place(says(headers=TAGGED), most_answer_bytes=10)
+
+    async def scenario() -> None:
+        await place.ask()
+        place.shop.says = streams(b"a" * 11, headers=TAGGED)
+        answered = await place.ask("/shop/1", "GET", (b"cache-control", b"no-cache"))
+        assert answered.body == b"a" * 11
+        assert len(place.storage) == 0
+
+    run(scenario)
+
+
 def test_a_cookie_in_a_304_goes_to_one_client_only() -> None:
     """Who holds the kept answer meanwhile does not get what was said to somebody else."""
     headers: Headers = [(b"cache-control", b"max-age=60, stale-if-error=600"), TAGGED[0]]
