@@ -1,5 +1,6 @@
 """What Cache-Control, Date, Expires and validators say (RFC 9111, section 5; RFC 9110, 8.8, 13)."""
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -12,6 +13,9 @@ Directives = Mapping[str, str | None]
 
 MOST_SECONDS: Final = 2**31
 """A number of seconds that is greater, or no number at all where one must be, means this or 0."""
+
+_TAG: Final = re.compile(rb'(?:W/)?"[^"]*"|[^\s,"]+')
+"""An entity tag, or a word without quotes, which some services send for one."""
 
 _NONE: Final[Directives] = MappingProxyType({})
 
@@ -98,7 +102,8 @@ def is_unchanged(
 
 
 def _tags(value: bytes) -> frozenset[bytes]:
-    return frozenset(_opaque(tag) for tag in value.split(b","))
+    """Return the tags of a list; a comma within one's quotes is part of it (8.8.3)."""
+    return frozenset(_opaque(tag) for tag in _TAG.findall(value))
 
 
 def _opaque(tag: bytes) -> bytes:
