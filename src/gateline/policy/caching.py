@@ -212,8 +212,11 @@ def _most_stale(asked: Directives) -> float:
 
 
 def may_stand_in(freshness: Freshness, asked: Directives, now: float) -> bool:
-    """Tell whether a stale answer may be used because the upstream failed (RFC 5861, section 4)."""
-    if freshness.is_strict or freshness.always_validate:
+    """Tell whether a stale answer may be used because the upstream failed (RFC 5861, section 4).
+
+    Who asks with `no-cache` wants none that was not confirmed (RFC 9111, section 5.2.1.4).
+    """
+    if freshness.is_strict or freshness.always_validate or "no-cache" in asked:
         return False
     allowed = max(freshness.stale_if_error, seconds(asked, "stale-if-error") or 0.0)
     return -freshness.left(now) < allowed

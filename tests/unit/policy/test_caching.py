@@ -273,6 +273,14 @@ def test_requests_are_told_apart_by_their_values() -> None:
     assert selecting(names, headers, [], rule) != selecting(names, headers, own, rule)
 
 
+def test_who_asks_for_no_cache_gets_nothing_in_place_of_a_failure() -> None:
+    """Neither by what the answer allows nor by what the request does (RFC 9111, 5.2.1.4)."""
+    assert may_stand_in(fresh(on_error=600.0), {}, NOW + 61)
+    assert not may_stand_in(fresh(on_error=600.0), {"no-cache": None}, NOW + 61)
+    asked = {"no-cache": None, "stale-if-error": "600"}
+    assert not may_stand_in(fresh(), asked, NOW + 61)
+
+
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [
