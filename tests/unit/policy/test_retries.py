@@ -1,5 +1,7 @@
 """What is sent again, and when."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -128,3 +130,12 @@ def test_elsewhere_is_tried_at_once() -> None:
 def test_retry_after_in_both_forms(value: str, expected: float | None) -> None:
     """Seconds and dates are understood; a date that is past asks for nothing."""
     assert retry_after_seconds(value, 1445412480.0) == expected
+
+
+def test_retry_after_without_a_zone_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the machine is (RFC 9110, section 5.6.7)."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "XYZ-5")
+        time.tzset()
+        assert retry_after_seconds("Wed Oct 21 07:28:10 2015", 1445412480.0) == 10.0
+    time.tzset()
