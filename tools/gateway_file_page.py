@@ -72,7 +72,8 @@ wildcard origin. The command ends with 0 when the file is right, with 1 for warn
 `gateline explain` what would become of one request.
 
 A running edge reads the file anew when it changes, and on SIGHUP: checked whole, taken at once; a
-wrong one is refused with all its problems in the log while the old one serves on.
+wrong, an empty or a missing one is refused with all its problems in the log while the old one
+serves on.
 
 ## In Flask alone
 
