@@ -96,11 +96,21 @@ def _server() -> type[Any]:
         """Knows the exit code that no new worker mends."""
 
         def _respawn_workers(self, workers: Any, *arguments: Any, **options: Any) -> None:
-            if any(self.wrks[idx].inner.exitcode == _CANNOT_BE_BUILT for idx in workers):
+            codes = [self.wrks[idx].inner.exitcode for idx in workers]
+            if _CANNOT_BE_BUILT in codes:
                 self.shutdown(_CANNOT_BE_BUILT)  # type: ignore[no-untyped-call] # granian's own
+            for code in codes:
+                sys.stderr.write(f"A worker has died ({_how(code)}); another one takes its place\n")
             super()._respawn_workers(workers, *arguments, **options)
 
     return AppServer
+
+
+def _how(code: int | None) -> str:
+    """Tell how a worker ended: by a signal, as out of memory or a crash, or by an exit code."""
+    if code is not None and code < 0:
+        return f"killed by signal {-code}"
+    return f"exit code {code}"
 
 
 def build(target: str, directory: str, parent: int) -> Application:
