@@ -181,6 +181,7 @@ def test_logs_are_filtered_and_followed(room: Visit, platform: RunningPlatform) 
     expect(lines.first).to_contain_text(mark)
     panel.get_by_role("button", name=mark[:8]).first.click()
     expect(panel.get_by_label("Request id")).to_have_value(mark)
+    expect(lines.filter(has_not_text=mark[:8])).to_have_count(0)
     before = lines.count()
     ask("/api/health")  # the edge's line and the service's come to an open page
     expect(lines.filter(has_text="/api/health").first).to_be_visible()
