@@ -23,6 +23,7 @@ from gateline.shared.config import ConfigError
 from gateline.shared.gateway import GatewayFileError, GatewayPlan
 from gateline.shared.gateway.last_good import LastGood
 from gateline.shared.pacing import unhurried
+from gateline.shared.stamps import Stamp, stamp
 
 CONFIG_AGE: Final = Gauge(
     "gateline_config_age_seconds",
@@ -49,7 +50,6 @@ _SHORT_TURNS_SECONDS: Final = 0.0005
 _MOST_PLACES: Final = 20
 _log = logging.getLogger(__name__)
 
-Stamp = tuple[int, int, int]
 """What tells that a file changed without reading it: modification time, size, inode."""
 
 
@@ -205,22 +205,22 @@ class Reloader:
 
     async def look(self, *, asked: bool = False) -> None:
         """Take the file if it changed since it was last looked at, or if somebody `asked`."""
-        stamp = _stamp(self._path)
-        if stamp == self._seen and not asked:
+        found = stamp(self._path)
+        if found == self._seen and not asked:
             return
         if not asked:
             # Somebody may be writing: what is half there must not be taken for all of it.
             await asyncio.sleep(_SETTLE_SECONDS)
-            if _stamp(self._path) != stamp:
+            if stamp(self._path) != found:
                 return
         try:
             text = _read(self._path)
         except (OSError, UnicodeDecodeError) as error:
             self._refuse(*_told(error))
-            self._seen = stamp
+            self._seen = found
             return
         changed = text != self._text
-        self._seen, self._text = stamp, text
+        self._seen, self._text = found, text
         if changed or asked:
             await self._take(text)
 
@@ -329,14 +329,6 @@ def _unnoticed() -> Iterator[None]:
     finally:
         gc.enable()
         sys.setswitchinterval(before)
-
-
-def _stamp(path: Path) -> Stamp:
-    try:
-        found = path.stat()
-    except OSError:
-        return (0, 0, 0)
-    return (found.st_mtime_ns, found.st_size, found.st_ino)
 
 
 def _read(path: Path) -> str | None:

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 from gateline.policy.retries import RetryPolicy
 from gateline.policy.services import Service
 from gateline.shared.errors import ApiError
+from gateline.shared.stamps import Stamp, stamp
 from gateline.shared.upstream import Answer, Call, Upstream
 from gateline.web.admin_schemas import ServiceState
 
@@ -131,17 +132,8 @@ class FollowedStates:
             self._states.close()
             self._states = states
 
-    def _stamps(self) -> list[tuple[int, int, int]]:
-        return [_stamp(file) for file in self._files]
-
-
-def _stamp(file: Path) -> tuple[int, int, int]:
-    """Return what changes with a file, zeros where there is none."""
-    try:
-        found = file.stat()
-    except OSError:
-        return (0, 0, 0)
-    return (found.st_mtime_ns, found.st_size, found.st_ino)
+    def _stamps(self) -> list[Stamp]:
+        return [stamp(file) for file in self._files]
 
 
 def _ask(question: _Question) -> dict[str, Any]:
